@@ -2,22 +2,22 @@ import { isSubset } from "../../subject/subset.ts";
 import { isLiteralText } from "../../subject/text.ts";
 
 /**
- * What a remote cluster wants of one account, as its gateway has told. Source: nats-server outsie.
+ * The interest of a remote cluster in one account, as its gateway has told it. Source: nats-server outsie.
  *
  *   optimistic ──2──▶ transitioning ──3──▶ interest-only
  *        ▲                 ▲                     │
  *        └── RS-, queue    └──────────2──────────┘
  *
- * Of an account that the gateway has not spoken of there is no object; `none` is one that it refuses as a whole.
+ * An account that the gateway has not mentioned has no object. `none` is an account that it refuses as a whole.
  */
 export type InterestMode =
   /** Nothing of this account is wanted. */
   | "none"
-  /** What is not refused may be wanted. */
+  /** Everything that is not refused may be wanted. */
   | "optimistic"
-  /** All interest is being told. */
+  /** The gateway is telling all its interest. */
   | "transitioning"
-  /** All interest is told. */
+  /** The gateway has told all its interest. */
   | "interest-only";
 
 export interface QueueInterest {
@@ -27,7 +27,7 @@ export interface QueueInterest {
 
 export class AccountInterest {
   mode: InterestMode;
-  /** Literal subjects that nobody there wants; null once the gateway tells what is wanted instead. */
+  /** Subjects that nobody there wants; null once the gateway tells what is wanted instead. */
   refused: Set<string> | null;
   readonly #literals = new Set<string>();
   readonly #wildcards = new Set<string>();
@@ -83,7 +83,7 @@ export class AccountInterest {
     return this.#queues.delete(`${subject} ${queue}`);
   }
 
-  /** Takes back the refusal of a subject, or of all that a wildcard covers. */
+  /** Takes back the refusal of a subject, or of all subjects that a wildcard covers. Returns whether there was any. */
   unrefuse(subject: string): boolean {
     if (this.refused === null) return false;
     if (isLiteralText(subject)) return this.refused.delete(subject);
@@ -94,7 +94,7 @@ export class AccountInterest {
     return this.refused.size < sizeBefore;
   }
 
-  /** Whether a plain subscription that was told receives messages on `subject`, a literal. */
+  /** Whether a plain subscription that was told matches `subject`, a literal. */
   matchesPlain(subject: string): boolean {
     if (this.#literals.has(subject)) return true;
     for (const pattern of this.#wildcards) {
@@ -103,7 +103,7 @@ export class AccountInterest {
     return false;
   }
 
-  /** The groups that receive messages on `subject`, a literal; each once. */
+  /** The queue groups whose subscriptions match `subject`, a literal; each once. */
   matchingQueues(subject: string): Set<string> {
     const matching = new Set<string>();
     for (const { subject: pattern, queue } of this.#queues.values()) {

@@ -59,7 +59,7 @@ describe("GatewayGroup", () => {
   test("gathers all clusters by what they tell each other", () => {
     const world = new GatewayWorld();
     const names = ["GA", "GB", "GC", "GD"];
-    // Each knows its neighbour.
+    // Each cluster knows its neighbour.
     const servers = names.map((name, i) => {
       const remotes = i === 0 ? [] : [remote(names[i - 1]!, 1000 + i)];
       return world.add({ name, port: 1001 + i, remotes });

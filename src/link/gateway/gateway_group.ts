@@ -17,29 +17,32 @@ import { InboundGateway, type InboundHost } from "./inbound_gateway.ts";
 import { OutboundGateway, type OutboundHost } from "./outbound_gateway.ts";
 import { RemoteGateway, type RemoteGatewayHost } from "./remote_gateway.ts";
 
-/** A chance for the cluster to form first, so that its gateways are known to whoever is dialled. */
+/**
+ * The pause before remote clusters are dialled. It lets this cluster form first, so that the servers that are dialled
+ * learn of all its gateways.
+ */
 const SOLICIT_DELAY_MS = 1000;
 
 /**
- * All gateways of a server: one outbound connection to each other cluster, whatever inbound ones those open, and what
- * clusters tell each other of where they are. Source: nats-server srvGateway, processImplicitGateway,
+ * All gateways of a server: one outbound connection to each other cluster, all inbound connections that those open, and
+ * what clusters tell each other about their addresses. Source: nats-server srvGateway, processImplicitGateway,
  * forwardNewGatewayToLocalCluster.
  */
 export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHost {
   #settings: GatewaySettings;
   readonly hooks: GatewayHooks;
-  /** TLS that inbound connections begin with. */
+  /** The TLS settings of inbound connections; null without TLS. */
   inboundTls: LinkTls | null;
-  /** Of this cluster's members, its own first. */
+  /** The gateway URLs of this cluster's members, this server's own first. */
   #clusterUrls: readonly string[];
   readonly #remotes = new Map<string, RemoteGateway>();
-  /** Unregistered ones too. */
+  /** Includes unregistered connections. */
   readonly #inbounds = new Set<InboundGateway>();
   /** By cluster. */
   readonly #outbounds = new Map<string, OutboundGateway>();
-  /** Whom `clustersChanged` was told of last. */
+  /** The clusters that `clustersChanged` was last told of. */
   #toldClusters: readonly string[] = [];
-  /** Of this server. */
+  /** The accounts of this server. */
   readonly accounts: Set<string> = new Set();
   #isStopped = false;
   #cancelStart = () => {};
@@ -50,12 +53,12 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
     this.inboundTls = settings.tls;
     this.#clusterUrls = [ownGatewayUrl(settings)];
     for (const remote of settings.remotes) {
-      // One of the own name is there for reports alone.
+      // A remote with this cluster's own name only appears in reports.
       if (remote.name !== settings.name) this.#addRemote(remote, false);
     }
   }
 
-  /** Says who this is, and dials the configured clusters a second later. */
+  /** Logs this gateway's name and address, and dials the configured clusters a second later. */
   start(): void {
     const { name, isAdvertised } = this.settings;
     const url = ownGatewayUrl(this.settings);
@@ -69,7 +72,7 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
     });
   }
 
-  /** Dials nobody any more. Connections are left to whoever closes them. */
+  /** Stops dialling. The caller closes the connections. */
   stop(): void {
     this.#isStopped = true;
     this.#cancelStart();
@@ -87,7 +90,10 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
     return this.#settings;
   }
 
-  /** A new configuration: connections that come go by its TLS, pings of all by its intervals. Remotes are the same ones. */
+  /**
+   * Applies a changed configuration: new connections use its TLS, all connections its ping intervals. The remotes must
+   * be the same as before.
+   */
   reload(settings: GatewaySettings): void {
     const { tls, remotes } = settings;
     this.#settings = settings;
@@ -100,7 +106,9 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
 
   // ── accounts ──────────────────────────────────────────────────────────────────────────────────
 
-  /** This server has the account: its interest is told to inbound gateways, outbound ones may be sent its messages. */
+  /**
+   * This server has the account: its interest is told to inbound gateways, and outbound ones may be sent its messages.
+   */
   accountKnown(account: string): void {
     if (this.accounts.has(account)) return;
     this.accounts.add(account);
@@ -108,7 +116,7 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
     for (const outbound of this.#outbounds.values()) outbound.accountKnown(account);
   }
 
-  /** It has it no more. */
+  /** This server no longer has the account. */
   accountGone(account: string): void {
     if (!this.accounts.delete(account)) return;
     for (const outbound of this.#outbounds.values()) outbound.accountGone(account);
@@ -116,12 +124,12 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
 
   // ── messages ──────────────────────────────────────────────────────────────────────────────────
 
-  /** In the order in which messages are offered to them: nearest first, those not measured yet before all others. */
+  /** The outbound connections, nearest first; those not measured yet come before all others. */
   outbounds(): OutboundGateway[] {
     return [...this.#outbounds.values()].sort((a, b) => a.rttMs - b.rttMs);
   }
 
-  /** The connection to the cluster of that hash, undefined if there is none now. */
+  /** The connection to the cluster with that hash; undefined if there is none now. */
   outboundTo(clusterHash: string): OutboundGateway | undefined {
     for (const outbound of this.#outbounds.values()) {
       if (outbound.remote.hash === clusterHash) return outbound;
@@ -131,7 +139,7 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
 
   // ── the cluster ───────────────────────────────────────────────────────────────────────────────
 
-  /** `gateway_url` of the members that routes lead to, as they are now. */
+  /** Takes the current `gateway_url`s of the members that routes lead to. */
   memberUrlsChanged(urls: readonly string[]): void {
     const all = [...new Set([ownGatewayUrl(this.settings), ...urls])];
     const before = this.#clusterUrls;
@@ -140,7 +148,7 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
     for (const inbound of this.#inbounds) inbound.sendInfo();
   }
 
-  /** What a new route is told: the clusters that this server is connected to. */
+  /** The lines that tell a new route of the clusters that this server is connected to. */
   infoForRoute(): string {
     return this.outbounds()
       .filter(({ remote }) => remote.addresses.length > 0)
@@ -148,7 +156,7 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
       .join("");
   }
 
-  /** An INFO with `gateway` that came on a route. */
+  /** Takes an INFO with `gateway` that came over a route. */
   takeRouteInfo(info: LinkInfo, routeServerId: string): void {
     if (info.gatewayCommand === GATEWAY_COMMAND.gossip) this.#discovered(info.gateway, info.gatewayUrls);
     else this.hooks.log("error", `Unknown command ${info.gatewayCommand} from server ${routeServerId}`);
@@ -167,7 +175,7 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
     };
   }
 
-  /** The clusters known, configured and discovered, with their addresses as they are known now. */
+  /** All known clusters, configured and discovered, with their current addresses. */
   remotes(): { readonly name: string; readonly addresses: readonly string[] }[] {
     return Array.from(this.#remotes.values(), ({ name, addresses }) => ({ name, addresses }));
   }
@@ -251,7 +259,7 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
 
   // ── within ────────────────────────────────────────────────────────────────────────────────────
 
-  /** A cluster that somebody tells of: dialled if it is new. */
+  /** Somebody told of a cluster. Dials it if it is new, else adds its URLs. */
   #discovered(name: string, urls: readonly string[]): void {
     if (name === this.settings.name || this.#isStopped) return;
     const known = this.#remotes.get(name);

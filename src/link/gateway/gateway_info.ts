@@ -2,23 +2,23 @@ import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import { EMPTY_LINK_INFO, infoLine, SERVER_PROTOCOL } from "../core/link_info.ts";
 import type { GatewaySettings } from "./gateway_settings.ts";
 
-/** What gateways say by INFO. Lines are byte strings. */
+/** What gateways tell by INFO. Lines are byte strings. */
 
 export const GATEWAY_COMMAND = {
-  /** Here is another cluster. */
+  /** There is another cluster. */
   gossip: 1,
-  /** All plain interest in an account follows, */
+  /** All plain interest in an account follows. */
   allStart: 2,
-  /** and that was it. */
+  /** All plain interest in the account has been told. */
   allComplete: 3,
 } as const;
 
-/** `host:port` as others are told it. */
+/** The `host:port` that others are told. */
 export function ownGatewayUrl({ host, port }: GatewaySettings): string {
   return hostPortText(host, port);
 }
 
-/** Who this server is, and where the gateways of its cluster are. */
+/** The INFO that introduces this server, with the addresses of its cluster's gateways. */
 export function ownGatewayInfo(
   settings: GatewaySettings,
   clusterUrls: readonly string[],
@@ -46,12 +46,15 @@ export function ownGatewayInfo(
   });
 }
 
-/** Tells the cluster that dialled of another one. */
+/** The line that tells a cluster that dialled this server of another cluster. */
 export function gossipToGateway(serverId: string, cluster: string, urls: readonly string[]): string {
   return gossip(serverId, "", cluster, urls);
 }
 
-/** Tells members of a cluster. The id is none of a server, so that nobody takes it for a route to be dialled. */
+/**
+ * The line that tells members of this cluster of another cluster. Its id is not that of a server, so that nobody takes
+ * it for a route to be dialled.
+ */
 export function gossipToRoute(
   serverId: string,
   serverName: string,
@@ -61,7 +64,7 @@ export function gossipToRoute(
   return gossip(`GW${serverId}`, serverName, cluster, urls);
 }
 
-/** Command 2 or 3 of cluster `name` for one of its accounts. */
+/** The line with command 2 or 3 from cluster `name` for one of its accounts. */
 export function accountCommand(name: string, command: number, account: string): string {
   const gatewayCommandPayload = account;
   return infoLine({

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { isSubset } from "../../subject/subset.ts";
 import { GatewayInterest } from "./gateway_interest.ts";
 
-/** What a gateway wants of account AC, which this server has, and what was reported of it. */
+/** The interest of a gateway in account AC, which this server has, and what was reported of it. */
 function interestOf(tellsInterest: boolean) {
   const reported: string[] = [];
   const interest = new GatewayInterest(tellsInterest, {
@@ -12,7 +12,7 @@ function interestOf(tellsInterest: boolean) {
     changed: () => reported.push("changed"),
   });
   interest.accountKnown("AC");
-  /** Whether plain subscriptions there get a message, then the groups that do. */
+  /** Whether plain subscriptions there get a message, and then the groups that do. */
   const wants = (subject: string) => {
     const { plain, queues } = interest.wants("AC", subject);
     return [plain, ...queues];
@@ -225,7 +225,7 @@ describe("GatewayInterest, whatever happens", () => {
   const SUBJECTS = ["a", "b.1", "b.*", ">"];
   const LITERALS = ["a", "b.1", "c"];
 
-  /** Numbers that look random, the same ones for a seed. */
+  /** Pseudo-random numbers, the same for the same seed. */
   function pickerOf(seed: number) {
     let state = seed;
     return <T>(items: readonly T[]): T => {

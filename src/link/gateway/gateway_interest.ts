@@ -3,15 +3,15 @@ import type { InterestKey } from "../core/link.ts";
 import { AccountInterest } from "./account_interest.ts";
 import type { GatewayAccountStatus } from "./gateway_status.ts";
 
-/** Where changes go. */
+/** Receives the changes. */
 export interface InterestSink {
-  /** 1: the remote cluster wants this from now on; 0: no more. */
+  /** `weight` 1: the remote cluster wants this from now on; 0: no longer. */
   interest(key: InterestKey, weight: number): void;
-  /** Other subjects than before are refused. */
+  /** The set of refused subjects has changed. */
   changed(): void;
 }
 
-/** What goes over a gateway of a message: to plain subscriptions there, and to these groups. */
+/** Which subscriptions beyond a gateway get a message: plain ones, and these groups. */
 export interface GatewayWants {
   readonly plain: boolean;
   readonly queues: ReadonlySet<string>;
@@ -21,33 +21,34 @@ const NOTHING: GatewayWants = { plain: false, queues: new Set() };
 const EVERYTHING = ">";
 
 /**
- * What the cluster behind an outbound gateway wants, account by account, as the other side tells it: table 4.7.
+ * What the cluster behind an outbound gateway wants, account by account, as the other side tells it: the table in
+ * clusters.md 4.7.
  * Source: nats-server gatewayInterest, processGatewayRSub, processGatewayRUnsub, processGatewayAccountSub.
  *
- * A gateway without `gateway_iom` is sent whatever it has not refused: interest in `>`, from which refusals are left
- * out by `wants`. So is one with it for an account of which it has sent `A-` or `A+`: then it has forgotten that it
- * had told its interest, and will not tell more until it starts anew. (nats-server sends such an account nothing ever
- * after.)
+ * A gateway without `gateway_iom` is sent whatever it has not refused: it counts as interested in `>`, and `wants`
+ * leaves out what is refused. The same holds for an account of which a gateway with `gateway_iom` has sent `A-` or
+ * `A+`. Such a gateway has forgotten that it had told its interest, and will not tell more until it starts over.
+ * (nats-server never sends it messages of that account again.)
  *
- * The sink hears of known accounts only: those that messages may come from here.
+ * The sink is told only of known accounts, those that this server has.
  */
 export class GatewayInterest {
   readonly #sink: InterestSink;
   readonly #tellsInterest: boolean;
   readonly #accounts = new Map<string, AccountInterest>();
   readonly #known = new Set<string>();
-  /** Accounts of which `>` is reported although nobody subscribed to it. */
+  /** Accounts for which `>` is reported although it was not told. */
   readonly #assumed = new Set<string>();
-  /** Accounts that a gateway with `gateway_iom` has fallen back to refusing in. */
+  /** Accounts for which a gateway with `gateway_iom` has fallen back to refusals. */
   readonly #lapsed = new Set<string>();
 
-  /** `tellsInterest`: the other side's INFO had `gateway_iom`. */
+  /** `tellsInterest` says that the other side's INFO had `gateway_iom`. */
   constructor(tellsInterest: boolean, sink: InterestSink) {
     this.#tellsInterest = tellsInterest;
     this.#sink = sink;
   }
 
-  /** This server has the account: what is wanted of it is reported. */
+  /** This server has the account: interest in it is reported from now on. */
   accountKnown(account: string): void {
     if (this.#known.has(account)) return;
     this.#known.add(account);
@@ -55,7 +56,7 @@ export class GatewayInterest {
     this.#settle(account);
   }
 
-  /** It has it no more. */
+  /** This server no longer has the account. */
   accountGone(account: string): void {
     this.#settleAs(account, false);
     this.#reportAll(account, 0);
@@ -111,7 +112,7 @@ export class GatewayInterest {
     this.#settle(account);
   }
 
-  /** Command 2: all plain interest in the account follows. */
+  /** Takes command 2: all plain interest in the account follows. */
   startAll(account: string): void {
     this.#lapsed.delete(account);
     const entry = this.#accounts.get(account);
@@ -121,7 +122,7 @@ export class GatewayInterest {
     this.#settle(account);
   }
 
-  /** Command 3: that was all of it. */
+  /** Takes command 3: all plain interest has been told. */
   completeAll(account: string): void {
     const entry = this.#accounts.get(account);
     if (entry === undefined || entry.mode === "none") return;
@@ -130,7 +131,7 @@ export class GatewayInterest {
     this.#settle(account);
   }
 
-  /** What a message on `subject`, a literal, is sent for. */
+  /** The subscriptions that a message on `subject`, a literal, is sent for. */
   wants(account: string, subject: string): GatewayWants {
     const entry = this.#accounts.get(account);
     if (entry === undefined)
@@ -143,7 +144,7 @@ export class GatewayInterest {
     };
   }
 
-  /** Whether everything that was reported as interest is wanted; if not, `wants` has the last word. */
+  /** Whether everything reported as interest is really wanted. If not, `wants` decides. */
   isExact(account: string): boolean {
     return !this.#assumed.has(account);
   }
@@ -165,7 +166,7 @@ export class GatewayInterest {
     }));
   }
 
-  /** The account's entry, a new one if there is none or only that of an account without interest. */
+  /** The account's entry. Makes a new one if there is none or if the account is refused as a whole. */
   #entryFor(account: string): AccountInterest {
     const entry = this.#accounts.get(account);
     if (entry !== undefined && entry.mode !== "none") return entry;
@@ -188,12 +189,12 @@ export class GatewayInterest {
     if (hadRefused) this.#sink.changed();
   }
 
-  /** Whether the gateway is sent what it has not asked for. */
+  /** Whether the gateway is sent what it has not refused, without asking for it. */
   #assumes(account: string): boolean {
     return !this.#tellsInterest || this.#lapsed.has(account);
   }
 
-  /** Reports or takes back interest in everything, as the account's state has it now. */
+  /** Reports or takes back interest in everything, according to the account's state. */
   #settle(account: string): void {
     if (!this.#known.has(account)) return;
     const entry = this.#accounts.get(account);
@@ -227,7 +228,9 @@ function interestKey(account: string, subject: string, queue: string): InterestK
   return { account, subject, queue, origin: "" };
 }
 
-/** An account without interest shows as one of which nothing is known. */
+/**
+ * The mode as monitoring shows it. An account that is refused as a whole is shown like one that was never mentioned.
+ */
 function modeText({ mode }: AccountInterest): GatewayAccountStatus["interestMode"] {
   if (mode === "interest-only") return "Interest-Only";
   return mode === "transitioning" ? "Transitioning" : "Optimistic";

@@ -11,21 +11,21 @@ import { quoted } from "../core/quoted.ts";
 import type { GatewayHooks, GatewaySettings } from "./gateway_settings.ts";
 import type { GatewayAccountStatus, GatewayLinkStatus, GatewayStatusQuery } from "./gateway_status.ts";
 
-/** Whose connection it is. */
+/** The owner of the connection. */
 export interface GatewayHost {
   readonly settings: GatewaySettings;
   readonly hooks: Pick<GatewayHooks, "clock" | "log" | "events" | "judge">;
-  /** Of this server. */
+  /** The accounts of this server. */
   readonly accounts: ReadonlySet<string>;
-  /** This server's INFO, with the gateways of its cluster as they are now. */
+  /** This server's INFO, with the current gateways of its cluster. */
   ownInfo(): string;
-  /** Whether this server or a member of its cluster is called so. */
+  /** Whether this server or a member of its cluster has that name. */
   isDuplicateName(serverName: string): boolean;
 }
 
 /**
  * A connection to a server of another cluster, from its first byte. Messages go from the side that dialled to the side
- * that accepted, interest the other way: see `InboundGateway` and `OutboundGateway`.
+ * that accepted, interest in the opposite direction: see `InboundGateway` and `OutboundGateway`.
  */
 export abstract class GatewayLink implements LinkPeer, Link {
   readonly kind = "gateway";
@@ -68,7 +68,7 @@ export abstract class GatewayLink implements LinkPeer, Link {
     return this.heartbeat.rttMs;
   }
 
-  /** Asked for with every operation. */
+  /** The host asks for these with every operation. */
   get rules(): OperationRules {
     const { firstLetters } = this;
     if (this.#rules?.firstLetters !== firstLetters) {
@@ -170,13 +170,13 @@ export abstract class GatewayLink implements LinkPeer, Link {
     return `RMSG ${account} ${subject} `;
   }
 
-  /** Interest that the peer has told, all accounts. */
+  /** The number of subscriptions that the peer has told, in all accounts. */
   protected abstract readonly subscriptionCount: number;
   protected abstract accountStatus(listsSubscriptions: boolean): GatewayAccountStatus[];
   /** See `OperationRules`. */
   protected abstract readonly firstLetters: string;
   protected abstract logCreation(): void;
-  /** The bytes flow, encrypted if they are to be. */
+  /** The connection is ready, encrypted if TLS is configured. */
   protected abstract start(): void;
   protected abstract takeConnect(json: string): void;
   protected abstract takeInfo(info: LinkInfo): void;
@@ -189,7 +189,10 @@ export abstract class GatewayLink implements LinkPeer, Link {
     this.#host.hooks.events.message(this, { account, origin, subject, reply, content }, queues);
   }
 
-  /** Who the peer says it is, in its first INFO; false if it may not be: then the connection is closed. */
+  /**
+   * Takes the peer's identity from its first INFO. Returns false, and closes the connection, if its name is a
+   * duplicate.
+   */
   protected identify(info: LinkInfo): boolean {
     if (info.serverName !== "" && this.#host.isDuplicateName(info.serverName)) {
       this.channel.say("error", `Remote server has a duplicate name: ${quoted(info.serverName)}`);

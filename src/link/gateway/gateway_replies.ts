@@ -3,11 +3,11 @@ import type { Link } from "../core/link.ts";
 import type { MappedWay, ReplyRouting } from "../core/link_core.ts";
 import { mappingOf, parseMapped, type ReplyAddress, wayOfMapped } from "./reply_mapping.ts";
 
-/** What replies depend on elsewhere. */
+/** What replies need from elsewhere. */
 export interface ReplySurroundings {
-  /** Whether somebody subscribed here lately to what this reply comes to. */
+  /** Whether somebody here has recently subscribed to a subject that matches this reply. */
   wasSubscribedLately(account: string, reply: string): boolean;
-  /** The route for an account to the member of the cluster whose id has that hash. */
+  /** The route for an account to the member of this cluster whose id has that hash. */
   routeTo(serverHash: string, account: string): Link | undefined;
   /** The gateway to the cluster whose name has that hash. */
   gatewayTo(clusterHash: string): Link | undefined;
@@ -15,20 +15,20 @@ export interface ReplySurroundings {
 }
 
 /**
- * The mapped replies that were delivered in their original form within the last two seconds: what an account publishes to
- * one of them answers a request from another cluster, and goes there under the mapped subject. Any server has them, with
- * gateways or without. Source: nats-server trackGWReply.
+ * The mapped replies that were delivered in their original form within the last two seconds. What an account publishes
+ * to one of them answers a request from another cluster, and goes there under the mapped subject. Every server has this
+ * memory, with or without gateways. Source: nats-server trackGWReply.
  */
 export interface ReplyMemory {
-  /** The newest mapping of a reply counts. */
+  /** Notes a mapping; the newest one of a reply counts. */
   remember(account: string, mapped: string): void;
-  /** The mapped subject that a message to `subject` takes instead, undefined for its own. */
+  /** The mapped subject that replaces `subject`; undefined if there is none. */
   recall(account: string, subject: string): string | undefined;
 }
 
 /**
- * Replies of requests that cross clusters. A server without gateways, whose address is null, maps none, but sends back
- * what others have mapped: by a route or its hub.
+ * The replies of requests that cross clusters. A server without gateways has no address (null) and maps no replies, but
+ * sends back those that others have mapped, by a route or to its hub.
  */
 export class GatewayReplies implements ReplyRouting {
   readonly #address: ReplyAddress | null;

@@ -2,9 +2,9 @@ import type { DialReports } from "../core/dial_tries.ts";
 import type { LinkClock, LinkDialer, LinkEvents, LinkLog, LinkTls } from "../core/link.ts";
 import type { JudgeServer } from "../core/server_login.ts";
 
-/** How remote clusters are dialled: the same for all of them. */
+/** How remote clusters are dialled; the same for all. */
 export interface DialPolicy extends DialReports {
-  /** Rounds that an implicit remote gets beyond the first. */
+  /** The number of rounds that an implicit remote gets after the first. */
   readonly connectRetries: number;
   /** Whether pauses between rounds double, up to 30 s. */
   readonly connectBackoff: boolean;
@@ -16,18 +16,21 @@ export interface GatewayCredentials {
   readonly password: string;
 }
 
-/** The `gateway` block, and what else of the server other clusters are told. Names are byte strings. */
+/** The `gateway` block, and what else other clusters are told about the server. Names are byte strings. */
 export interface GatewaySettings extends DialPolicy {
   readonly name: string;
   readonly serverId: string;
   readonly serverName: string;
   readonly version: string;
   readonly maxPayloadBytes: number;
-  /** Where others reach this gateway: `advertise`, else where it listens, an address of the server for any. */
+  /**
+   * The address at which others reach this gateway: `advertise`, else the one it listens on, with an address of the
+   * server in place of a wildcard.
+   */
   readonly host: string;
   readonly port: number;
   readonly isAdvertised: boolean;
-  /** How this server logs in at others, and whether they have to log in here. */
+  /** The login of this server at others, which they need here as well; null for none. */
   readonly credentials: GatewayCredentials | null;
   readonly authTimeoutMs: number;
   readonly tls: LinkTls | null;
@@ -44,21 +47,21 @@ export interface RemoteSettings {
   readonly name: string;
   /** `nats://[user:password@]host:port`, byte strings. */
   readonly urls: readonly string[];
-  /** Its own, or the gateway's. */
+  /** The remote's own TLS settings, or else the gateway's. */
   readonly tls: LinkTls | null;
 }
 
-/** What gateways ask of the rest of the server. */
+/** What gateways need from the rest of the server. */
 export interface GatewayHooks {
   readonly clock: LinkClock;
   readonly dialer: LinkDialer;
   readonly log: LinkLog;
   readonly events: LinkEvents;
   readonly judge: JudgeServer;
-  /** Whether a route leads to a server of that name. */
+  /** Whether a route leads to a server with that name. */
   isMemberName(serverName: string): boolean;
   /** Sends a line to all routes. */
   tellRoutes(line: string): void;
-  /** The clusters that are reached have changed, or their order, nearest first. */
+  /** The connected clusters, or their order, have changed. `names` has the nearest first. */
   clustersChanged(names: readonly string[]): void;
 }

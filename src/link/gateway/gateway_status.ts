@@ -1,4 +1,7 @@
-/** What /gatewayz shows of gateways, as far as their protocol knows it. Plain data; texts are texts again. */
+/**
+ * What /gatewayz shows of gateways, as far as their protocol knows it. Plain data; texts are texts here, no byte
+ * strings.
+ */
 export interface GatewayGroupStatus {
   readonly name: string;
   readonly host: string;
@@ -8,19 +11,19 @@ export interface GatewayGroupStatus {
 }
 
 export interface GatewayLinkStatus {
-  /** The other cluster. */
+  /** The name of the other cluster. */
   readonly name: string;
-  /** False for discovered and for all inbound ones. */
+  /** False for discovered clusters and for all inbound connections. */
   readonly isConfigured: boolean;
   readonly id: number;
-  /** Shown as the connection's name. */
+  /** The peer's server id, shown as the connection's name. */
   readonly remoteId: string;
   readonly ip: string;
   readonly port: number;
   readonly ageMs: number;
   /** 0 before the first measurement. */
   readonly roundTripNs: number;
-  /** Of all accounts. */
+  /** The number in all accounts. */
   readonly subscriptionCount: number;
   readonly accounts: readonly GatewayAccountStatus[];
 }
@@ -28,15 +31,15 @@ export interface GatewayLinkStatus {
 export interface GatewayAccountStatus {
   readonly name: string;
   readonly interestMode: "Optimistic" | "Transitioning" | "Interest-Only";
-  /** Refused subjects. */
+  /** The number of refused subjects. */
   readonly noInterestCount: number;
-  /** With those of queue groups; 0 for inbound ones, like the rest. */
+  /** Includes those of queue groups. 0 for inbound connections, like the other numbers. */
   readonly subscriptionCount: number;
   readonly queueSubscriptionCount: number;
   readonly subscriptions: readonly { readonly subject: string; readonly queue: string }[];
 }
 
-/** What of it is asked for: lists may be long. */
+/** Which lists are asked for; they may be long. */
 export interface GatewayStatusQuery {
   readonly listsAccounts: boolean;
   readonly listsSubscriptions: boolean;

@@ -9,7 +9,7 @@ describe("parseGatewayUrl()", () => {
       address: "gw.example.com:7222",
       credentials: { user: "u@x", password: "p:w" },
     });
-    // A byte string, as everything that is compared with what peers send.
+    // A byte string, like everything that is compared with what peers send.
     expect(parseGatewayUrl("nats://%C3%A9:%zz@gw:1")?.credentials).toEqual({
       user: "\xc3\xa9",
       password: "%zz",

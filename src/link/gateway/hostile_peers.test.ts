@@ -38,7 +38,7 @@ const LINES = [
   "RMSG AC _GR_.F2cAWZ.abcdef.a 2\r\nhi\r\n",
 ];
 
-/** A generator with a seed: a failing history can be had again. */
+/** A generator with a seed, so that a failing run can be repeated. */
 function randomOf(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -47,7 +47,7 @@ function randomOf(seed: number): (below: number) => number {
   };
 }
 
-/** What links report must be what they still want: never gone before it came, nor twice. */
+/** Checks that what links report is consistent: interest does not go before it came, nor twice. */
 function checkReports(events: readonly string[]): void {
   const wanted = new Set<string>();
   for (const event of events) {
@@ -93,7 +93,7 @@ describe("hostile peers", () => {
       const server = new LoneGateways();
       server.group.accountKnown("AC");
       const { connection, peer } = server.accept();
-      // Half of them get past the handshake.
+      // Half of the peers get past the handshake.
       if (seed % 2 === 0) feed(peer, `CONNECT {"gateway":"GB"}\r\n${infoText({ gateway: "GB" })}`);
       talk(server, peer, connection, seed);
       expect(server.group.status({ listsAccounts: true, listsSubscriptions: true }).inbound).toEqual([]);

@@ -16,7 +16,7 @@ function key(account: string, subject: string, queue = "") {
   return { account, subject, queue, origin: "" };
 }
 
-/** A peer that is registered; what it was sent so far is taken. */
+/** A registered peer; what it was sent so far has been read. */
 function registered(server = new LoneGateways()) {
   const { connection, peer } = server.accept();
   feed(peer, CONNECT + INFO);
@@ -109,7 +109,7 @@ describe("InboundGateway handshake", () => {
     feed(wrong.peer, 'CONNECT {"user":"u","pass":"p"}\r\n');
     feed(gone.peer, 'CONNECT {"gateway":"GX","user":"v"}\r\n');
     gone.peer.ended(CloseReason.ClientClosed);
-    // Whoever has said CONNECT is in time.
+    // A peer that has sent CONNECT is in time.
     server.clock.advance(10_000);
     for (const { connection } of [good, wrong, gone]) expect(connection.take()).toBe("");
     for (const give of held) give();

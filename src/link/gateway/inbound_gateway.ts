@@ -9,15 +9,15 @@ import { accountCommand, GATEWAY_COMMAND } from "./gateway_info.ts";
 import { type GatewayHost, GatewayLink } from "./gateway_link.ts";
 import type { GatewayAccountStatus } from "./gateway_status.ts";
 
-/** Of accounts beyond these that are not here, messages are dropped without a word. */
+/** The most unknown accounts that a peer is told of; messages of further ones are dropped silently. */
 const REFUSED_ACCOUNTS_MAX = 1024;
 
-/** Whose accepted connection it is. */
+/** The owner of an accepted connection. */
 export interface InboundHost extends GatewayHost {
   readonly inboundTls: LinkTls | null;
-  /** Whether connections of this cluster are refused, because only configured ones are taken. */
+  /** Whether connections of this cluster are refused because only configured clusters may connect. */
   isRejected(cluster: string): boolean;
-  /** The peer's cluster is known, and where it can be dialled in turn. Returns INFO lines that tell it of others. */
+  /** The peer's cluster and its URLs are known. Returns INFO lines that tell the peer of other clusters. */
   inboundRegistered(cluster: string, urls: readonly string[]): string;
   inboundEnded(link: InboundGateway): void;
 }
@@ -25,22 +25,20 @@ export interface InboundHost extends GatewayHost {
 /**
  * A connection that another cluster opened to this server:
  *
- * ```
- * expectsConnect ──CONNECT──▶ expectsInfo ──INFO──▶ registered
- * ```
+ * ``` expectsConnect ──CONNECT──▶ expectsInfo ──INFO──▶ registered ```
  *
- * The peer sends messages; it is told what this cluster wants. From the start all interest is told, between commands 2
- * and 3 for each account: nothing is ever refused of an account that has been told. Source: nats-server
+ * The peer sends messages, and is told what this cluster wants. All interest is told from the start, between commands 2
+ * and 3 for each account. So subjects of an account that has been told are never refused. Source: nats-server
  * processGatewayConnect, processGatewayInfo, gatewaySwitchAccountToSendAllSubs.
  */
 export class InboundGateway extends GatewayLink {
   readonly role = "inbound";
   readonly #host: InboundHost;
-  /** Accounts whose interest has been told, and is since. */
+  /** Accounts whose interest has been told, and whose changes are told since. */
   readonly #told = new Set<string>();
-  /** Accounts that there are none of here. */
+  /** Accounts that this server does not have, as the peer was told. */
   readonly #refused = new Set<string>();
-  /** What is announced while the peer is being registered. */
+  /** Collects what is announced while the peer is being registered; null otherwise. */
   #burst: Burst | null = null;
   #state: "expectsConnect" | "expectsInfo" | "registered" = "expectsConnect";
   #connectCluster = "";
@@ -63,13 +61,13 @@ export class InboundGateway extends GatewayLink {
     else if (weight > 0) this.#tell(key.account, interestLine(key, weight));
   }
 
-  /** An account has come into being: its interest is told from now on. Nothing if it is told already. */
+  /** This server has a new account: its interest is told from now on. Does nothing if it is told already. */
   accountKnown(account: string): void {
-    // Whatever was wanted of it before has made it known.
+    // Interest in it before now would have caused it to be told.
     if (this.isRegistered && !this.#told.has(account)) this.#tell(account, "");
   }
 
-  /** What the cluster's servers say of where they are has changed. */
+  /** Sends this server's INFO because the cluster's gateway URLs have changed. */
   sendInfo(): void {
     if (this.isRegistered) this.channel.send(this.#host.ownInfo());
   }
@@ -79,7 +77,7 @@ export class InboundGateway extends GatewayLink {
     return false;
   }
 
-  /** None: see `maySend`. */
+  /** Sends nothing: see `maySend`. */
   sendMessage(): boolean {
     return false;
   }
@@ -129,7 +127,7 @@ export class InboundGateway extends GatewayLink {
     });
   }
 
-  /** It may connect: what remains to be seen is whether it is a gateway that may. */
+  /** The login is accepted. Checks whether the peer is a gateway, and of a cluster that may connect. */
   #welcome(gateway: string): void {
     if (gateway === "") {
       this.channel.fail("attempted to connect to gateway port", CloseReason.IncorrectPort);
@@ -173,14 +171,14 @@ export class InboundGateway extends GatewayLink {
     super.takeMessage(operation);
   }
 
-  /** Tells the peer, once, that nobody wants messages of an account. */
+  /** Tells the peer, once, that nobody here wants messages of an account. */
   #refuseAccount(account: string): void {
     if (this.#refused.has(account) || this.#refused.size >= REFUSED_ACCOUNTS_MAX) return;
     this.#refused.add(account);
     this.channel.send(`A- ${account}\r\n`);
   }
 
-  /** True if the cluster is refused: then the connection is closed. */
+  /** Returns true, and closes the connection, if the cluster is refused. */
   #isRejected(cluster: string): boolean {
     if (!this.#host.isRejected(cluster)) return false;
     this.refuse({
@@ -191,7 +189,7 @@ export class InboundGateway extends GatewayLink {
     return true;
   }
 
-  /** All plain interest in an account: what there is now as lines, then each change. */
+  /** Tells all plain interest in an account: `lines` is what there is now. Every later change is announced. */
   #tell(account: string, lines: string): void {
     this.#told.add(account);
     this.#refused.delete(account);
@@ -204,7 +202,7 @@ export class InboundGateway extends GatewayLink {
   }
 }
 
-/** Interest collected as lines: groups of all accounts, and plain interest of each. */
+/** Interest collected as lines: the groups of all accounts together, and plain interest by account. */
 class Burst {
   queues = "";
   readonly plain = new Map<string, string>();
@@ -216,7 +214,7 @@ class Burst {
   }
 }
 
-/** A group counts once for its cluster, however many members it has there. */
+/** The line for interest. A group has weight 1 for its cluster, however many members it has there. */
 function interestLine({ account, subject, queue }: InterestKey, weight: number): string {
   const group = queue === "" ? "" : ` ${queue}`;
   if (weight === 0) return `RS- ${account} ${subject}${group}\r\n`;

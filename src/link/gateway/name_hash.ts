@@ -5,8 +5,9 @@ import { bytesOf } from "../../subject/byte_string.ts";
 export const NAME_HASH_LENGTH = 6;
 
 /**
- * By what gateways call a cluster (its name) or a server (its id) in mapped replies: six characters, `GA` is `F2cAWZ`.
- * Names are byte strings. Source: nats-server getGWHash.
+ * The hash that stands for a cluster (of its name) or a server (of its id) in mapped replies: six characters, `GA` is
+ * `F2cAWZ`. Names are byte strings.
+ * Source: nats-server getGWHash.
  */
 export function nameHash(name: string): string {
   const digest = sha256(bytesOf(name)).subarray(0, NAME_HASH_LENGTH);

@@ -15,28 +15,29 @@ import type { GatewayAccountStatus } from "./gateway_status.ts";
 import type { GatewayUrl } from "./gateway_url.ts";
 import type { RemoteGateway } from "./remote_gateway.ts";
 
-/** Whose dialled connection it is. */
+/** The owner of a dialled connection. */
 export interface OutboundHost extends GatewayHost {
-  /** The peer is who it should be. False: there is a connection to its cluster already, and this one is closed. */
+  /**
+   * The peer belongs to the dialled cluster. Returns false if there is a connection to that cluster already; then this
+   * one is closed.
+   */
   outboundRegistered(link: OutboundGateway): boolean;
-  /** Where the peer's cluster can be reached, as it says: at first, and whenever that changes. */
+  /** The peer has told its cluster's URLs: first at the start, then whenever they change. */
   remoteInfo(link: OutboundGateway, urls: readonly string[]): void;
   /** The peer tells of another cluster. */
   gossiped(cluster: string, urls: readonly string[]): void;
   outboundEnded(link: OutboundGateway): void;
-  /** Its round trip is another one than before. */
+  /** The link's round trip was measured. */
   outboundMeasured(): void;
 }
 
 /**
  * A connection that this server opened to another cluster:
  *
- * ```
- * expectsInfo ──INFO: CONNECT and INFO are sent──▶ registered
- * ```
+ * ``` expectsInfo ──INFO: CONNECT and INFO are sent──▶ registered ```
  *
- * It carries messages there, as far as that cluster wants them. Source: nats-server processGatewayInfo,
- * sendGatewayConnect, sendMsgToGateways.
+ * It carries messages that the cluster wants. Source: nats-server processGatewayInfo, sendGatewayConnect,
+ * sendMsgToGateways.
  */
 export class OutboundGateway extends GatewayLink {
   readonly role = "outbound";
@@ -77,7 +78,7 @@ export class OutboundGateway extends GatewayLink {
     this.#interest?.accountGone(account);
   }
 
-  /** Interest is told by the other connection, the one that cluster opened. */
+  /** Does nothing: interest is told over the inbound connection, which the other cluster opened. */
   announce(): void {}
 
   maySend(account: string, subject: string): boolean {
@@ -88,7 +89,7 @@ export class OutboundGateway extends GatewayLink {
     return plain || queues.size > 0;
   }
 
-  /** Leaves out what nobody there wants: a refused subject where no group is to be served. */
+  /** Leaves out a message that nobody there wants: its subject is refused and no group is to be served. */
   sendMessage(message: LinkMessage, queues: readonly string[]): boolean {
     const interest = this.#interest;
     if (interest === null) return false;
@@ -115,7 +116,10 @@ export class OutboundGateway extends GatewayLink {
     this.channel.say("info", `Creating outbound gateway connection to ${quoted(this.remote.name)}`);
   }
 
-  /** The peer speaks first, and is not pinged before: it wants CONNECT as the first thing. */
+  /**
+   * Waits for the peer, which speaks first. It is not pinged before that, because it expects CONNECT as the first
+   * operation.
+   */
   protected start(): void {
     const { pingIntervalMs, pingsOutMax } = this.#host.settings;
     const waitMs = linkPingIntervalMs("gateway", pingIntervalMs) * (pingsOutMax + 1);
@@ -175,7 +179,7 @@ export class OutboundGateway extends GatewayLink {
       `Outbound gateway connection to ${quoted(this.remote.name)} (${this.remoteId}) registered`,
     );
     this.heartbeat.start();
-    // How near the cluster is says who serves a group, and is not to wait for the schedule.
+    // The distance of the cluster decides who serves a queue group, so it is measured at once.
     this.heartbeat.ping();
     this.isRegistered = true;
     const { events } = this.#host.hooks;

@@ -9,7 +9,7 @@ const DIAL_TIMEOUT_MS = 1000;
 const RECONNECT_DELAY_MS = 1000;
 const RECONNECT_SPREAD_MS = 100;
 
-/** Whose remote it is. */
+/** The owner of the remote. */
 export interface RemoteGatewayHost {
   readonly settings: DialPolicy;
   readonly hooks: { readonly clock: LinkClock; readonly dialer: LinkDialer; readonly log: LinkLog };
@@ -17,28 +17,29 @@ export interface RemoteGatewayHost {
   connected(remote: RemoteGateway, url: GatewayUrl, connection: LinkConnection): LinkPeer;
   /** Whether this cluster has a connection to us, which proves that it is there. */
   hasInbound(name: string): boolean;
-  /** An implicit remote could not be reached: nobody needs to know of it any more. */
+  /** An implicit remote could not be reached, and is to be forgotten. */
   gaveUp(remote: RemoteGateway): void;
 }
 
 /**
- * A cluster to have one outbound connection to: `idle ─▶ dialling ─▶ connected ─▶ waiting ─▶ dialling …`. A round dials
- * its URLs one after the other, in random order. Source: nats-server gatewayCfg, solicitGateway, reconnectGateway.
+ * A cluster that this server keeps one outbound connection to: `idle ─▶ dialling ─▶ connected ─▶ waiting ─▶ dialling
+ * …`. Each round dials its URLs one after the other, in random order. Source: nats-server gatewayCfg, solicitGateway,
+ * reconnectGateway.
  */
 export class RemoteGateway {
   readonly name: string;
   readonly hash: string;
-  /** Learned from others, not configured. */
+  /** Whether the cluster was learned from others, not configured. */
   readonly isImplicit: boolean;
   tls: LinkTls | null;
   readonly #configured: readonly GatewayUrl[];
   readonly #host: RemoteGatewayHost;
   /** By address. */
   #urls = new Map<string, GatewayUrl>();
-  /** The first host name seen: what a certificate must name where the URL has but an address. */
+  /** The first host name seen, which a certificate must name if a URL has only an address; "" for none. */
   #certificateName = "";
   #state: "idle" | "dialling" | "connected" | "waiting" | "stopped" = "idle";
-  /** The rounds until there is a connection. */
+  /** Counts the rounds until there is a connection. */
   #tries = new DialTries(true);
   #connectedMs = 0;
   #cancel = () => {};
@@ -56,30 +57,30 @@ export class RemoteGateway {
     this.#addAll(readUrls(remote.urls));
   }
 
-  /** `host:port` of each place it can be reached at. */
+  /** The `host:port` of each known address. */
   get addresses(): readonly string[] {
     return [...this.#urls.keys()];
   }
 
-  /** More places, as gossip has them. */
+  /** Adds URLs learned by gossip. */
   addUrls(urls: readonly string[]): void {
     this.#addAll(readUrls(urls));
   }
 
-  /** All places, as the cluster itself says: what was learned before is forgotten, what is configured stays. */
+  /** Replaces all URLs by those that the cluster itself has told; configured ones stay. */
   replaceUrls(urls: readonly string[]): void {
     this.#urls = new Map();
     this.#addAll([...this.#configured, ...readUrls(urls)]);
   }
 
-  /** Dials for the first time; nothing if it does already. */
+  /** Dials for the first time; does nothing if that has begun. */
   solicit(): void {
     if (this.#state === "idle") this.#startRounds(true);
   }
 
   /**
-   * The connection is gone; dials again after a while. One that did not last is not dialled at once, where nats-server
-   * asks a gateway that refuses it ten times a second.
+   * The connection is gone. Dials again, after a second unless the remote is implicit and the connection lasted that
+   * long; nats-server dials an implicit gateway that refuses it ten times a second.
    */
   lost(): void {
     if (this.#state !== "connected") return;
@@ -96,7 +97,7 @@ export class RemoteGateway {
     this.#state = "stopped";
   }
 
-  /** TLS for a connection to `url`: what the other side's certificate must name is a host name if any is known. */
+  /** The TLS settings for a connection to `url`. The other side's certificate must name a host name if any is known. */
   tlsFor(url: GatewayUrl): LinkTls | null {
     if (this.tls === null) return null;
     const isNamed = isHostName(url) || this.#certificateName === "";
@@ -173,7 +174,7 @@ function readUrls(urls: readonly string[]): GatewayUrl[] {
   return urls.map(parseGatewayUrl).filter((url) => url !== null);
 }
 
-/** Fisher and Yates. */
+/** Shuffles in place, by Fisher and Yates. */
 function shuffled<T>(items: T[], clock: LinkClock): T[] {
   for (let i = items.length - 1; i > 0; i--) {
     const j = Math.floor(clock.random() * (i + 1));

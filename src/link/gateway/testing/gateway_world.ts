@@ -1,4 +1,4 @@
-/** Gateways of several servers on a network of their own, in virtual time; what they say is kept. */
+/** Gateways of several servers on a network of their own, in virtual time; what they send is kept. */
 import { CloseReason } from "../../../protocol/close_reason.ts";
 import { bytesOf } from "../../../subject/byte_string.ts";
 import type {
@@ -15,7 +15,7 @@ import { FakeConnection } from "../../core/testing/fake_connection.ts";
 import { GatewayGroup } from "../gateway_group.ts";
 import type { GatewayHooks, GatewaySettings } from "../gateway_settings.ts";
 
-/** Gives a protocol what `bytes` say, as a host would. */
+/** Passes the operations in `bytes` to a protocol, as a host would. */
 export function feed(peer: LinkPeer, bytes: string): void {
   const all = bytesOf(bytes);
   let at = 0;
@@ -58,14 +58,14 @@ export const SETTINGS: GatewaySettings = {
   reconnectErrorReports: 1,
 };
 
-/** Fails what is dialled, or waits. */
+/** A dial that waits for an answer. */
 type Dialled = {
   readonly target: DialTarget;
   opened(connection: LinkConnection): LinkPeer;
   failed(reason: string, isSelf?: boolean): void;
 };
 
-/** One server's gateways with nothing around them: dials wait to be answered. */
+/** One server's gateways with nothing around them; dials wait to be answered. */
 export class LoneGateways {
   readonly clock = new FakeClock();
   readonly log: string[] = [];
@@ -73,11 +73,11 @@ export class LoneGateways {
   readonly links = new Set<Link>();
   readonly dialled: Dialled[] = [];
   readonly toldRoutes: string[] = [];
-  /** Names with blanks between them. */
+  /** Names, separated by blanks. */
   readonly toldClusters: string[] = [];
   readonly memberNames = new Set<string>();
   readonly messages: { readonly message: LinkMessage; readonly queues: readonly string[] }[] = [];
-  /** Interest that a link is told as it joins. */
+  /** The interest that a link is told when it joins. */
   interest: { readonly key: InterestKey; readonly weight: number }[] = [];
   readonly group: GatewayGroup;
   #lastId = 0;
@@ -90,7 +90,7 @@ export class LoneGateways {
     return new FakeConnection(++this.#lastId);
   }
 
-  /** A connection that somebody opened, as far as its INFO. */
+  /** A connection that a peer opened, up to this server's INFO. */
   accept(): { readonly connection: FakeConnection; readonly peer: ReturnType<GatewayGroup["accept"]> } {
     const connection = this.connection();
     const peer = this.group.accept(connection);
@@ -98,7 +98,7 @@ export class LoneGateways {
     return { connection, peer };
   }
 
-  /** The oldest dial that waits, opened. */
+  /** Opens the oldest dial that waits. */
   open(): { readonly connection: FakeConnection; readonly peer: LinkPeer; readonly target: DialTarget } {
     const { target, opened } = this.dialled.shift()!;
     const connection = this.connection();
@@ -143,7 +143,7 @@ export class LoneGateways {
   }
 }
 
-/** Connected ends: what one sends the other takes, at the next `settle()`. */
+/** Two connected ends: what one sends reaches the other at the next `settle()`. */
 interface Wire {
   /** The servers, by their ports. */
   readonly from: number;
@@ -154,7 +154,7 @@ interface Wire {
   readonly farPeer: LinkPeer;
 }
 
-/** Several servers; dials reach those that are up. */
+/** Several servers; a dial reaches a server if it is up. */
 export class GatewayWorld {
   readonly servers = new Map<number, LoneGateways>();
   readonly down = new Set<number>();
@@ -167,7 +167,7 @@ export class GatewayWorld {
     return server;
   }
 
-  /** Lets time pass everywhere. */
+  /** Lets time pass on all servers. */
   advance(ms: number): void {
     for (let passed = 0; passed < ms; passed += 10) {
       this.settle();
@@ -176,7 +176,7 @@ export class GatewayWorld {
     this.settle();
   }
 
-  /** Carries what was sent and dialled until nothing is. */
+  /** Carries what was sent and dialled until nothing is left. */
   settle(): void {
     let isBusy = true;
     while (isBusy) {
