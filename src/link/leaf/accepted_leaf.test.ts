@@ -296,7 +296,7 @@ describe("AcceptedLeaf", () => {
     server.onJoined = (link) => ledger.attach(link);
     server.onLeft = (link) => ledger.detach(link);
     server.onInterest = (link, key, weight) => ledger.setRemote(link, key, weight);
-    // Without a cluster nothing says that the two are one server.
+    // Without a cluster, the ledger cannot see that the two links belong together.
     const fields = { cluster: "", remote_account: "R" };
     const older = login(server, fields);
     older.feed("LS+ $LDS.of.the.leaf\r\n");

@@ -43,7 +43,7 @@ import { takePeerError } from "./peer_errors.ts";
  */
 type State = "new" | "judging" | "up";
 
-/** How often a peer may say INFO before CONNECT: servers do once, and each time has to be decoded. */
+/** How often a peer may send INFO before CONNECT. Servers send it once, and each one has to be decoded. */
 const INFOS_BEFORE_CONNECT_MAX = 8;
 
 const REFUSALS: Readonly<Record<LoginRefusal["reason"], number>> = {
@@ -63,13 +63,15 @@ export class AcceptedLeaf implements LinkPeer {
   readonly #early = new EarlyOperations();
   #state: State = "new";
   #infosBeforeConnect = 0;
-  /** CONNECT, and what came of it. */
+  /** CONNECT and the verdict about it; null before. */
   #said: LinkConnect | null = null;
   #verdict: Login | LoginRefusal | null = null;
   #link: LeafLink | null = null;
   #cancelTimer = () => {};
 
-  /** `webSocket`: it came in by the WebSocket listener, whose TLS is no affair of ours; null where it did not. */
+  /**
+   * `webSocket` is for a connection that came in by the WebSocket listener, which does its own TLS; null for others.
+   */
   constructor(connection: LinkConnection, webSocket: LeafWebSocket | null, context: LeafContext) {
     this.#channel = new LeafChannel(connection, webSocket !== null, context.log, webSocket?.forwardedFor);
     this.#webSocket = webSocket;
@@ -157,7 +159,7 @@ export class AcceptedLeaf implements LinkPeer {
 
   #sendInfo(): void {
     const { modeInInfo } = this.#compression;
-    // What frames compress is not compressed again.
+    // If WebSocket frames are compressed, S2 would compress them again.
     const isSilent = modeInInfo === NOT_COMPRESSED || this.#webSocket?.isCompressed;
     const info = {
       ...leafInfo(this.#context),
@@ -168,7 +170,7 @@ export class AcceptedLeaf implements LinkPeer {
     this.#channel.send(ownInfoLine(info));
   }
 
-  /** A leaf node that may compress begins with its INFO. */
+  /** Takes the INFO with which a leaf node that may compress begins. */
   #settleCompression(json: string): void {
     if (++this.#infosBeforeConnect > INFOS_BEFORE_CONNECT_MAX) {
       this.#channel.say("error", "Too much was sent before CONNECT");
@@ -256,12 +258,12 @@ export class AcceptedLeaf implements LinkPeer {
     return false;
   }
 
-  /** Whether it is a leaf node, of another cluster, and new enough. */
+  /** Whether the peer is a leaf node, belongs to another cluster, and is new enough. */
   #isWelcome(connect: LinkConnect, login: Login, account: LeafAccount): boolean {
     const ofVersion = findVersionFault(connect, this.#context.options.versionMin);
     const fault = findLeafFault(connect, this.#context.clusterName()) ?? ofVersion;
     if (fault === null) return true;
-    // The INFO lets newer servers take the rejection for what it is.
+    // With the INFO before it, newer servers recognize the rejection.
     if (fault === ofVersion) this.#sendSecondInfo(login, account);
     this.#channel.refuse(fault);
     return false;
@@ -331,7 +333,7 @@ export class AcceptedLeaf implements LinkPeer {
     else link.take(operation);
   }
 
-  /** What a leaf says of itself is not ours to follow, but it must be readable. */
+  /** Reads an INFO. Nothing in a leaf node's INFO but the compression matters here, but it must be valid. */
   #readInfo(json: string): LinkInfo | null {
     const read = decodeLinkInfo(json);
     if (read.ok) return read.values;

@@ -1,15 +1,15 @@
 import type { LinkOperation } from "../core/operation.ts";
 
-/** More than any server sends before it may. */
+/** More than any server sends that early. */
 const COUNT_MAX = 10_000;
 const BYTES_MAX = 4 * 1024 * 1024;
 
-/** What a peer sends between CONNECT and the moment the link is up: taken then, in order. */
+/** Operations that a peer sends between CONNECT and the moment the link is up; they are taken then, in order. */
 export class EarlyOperations {
   #operations: LinkOperation[] = [];
   #bytes = 0;
 
-  /** False if there is no room: the peer is not one to wait for. */
+  /** Keeps an operation. Returns false if there is no room, which no well-behaved peer causes. */
   add(operation: LinkOperation): boolean {
     this.#bytes += bytesOf(operation);
     if (this.#operations.length >= COUNT_MAX || this.#bytes > BYTES_MAX) return false;
@@ -24,7 +24,7 @@ export class EarlyOperations {
   }
 }
 
-/** What an operation takes, as far as its peer decides. */
+/** The bytes of an operation that its peer determines. */
 function bytesOf(operation: LinkOperation): number {
   switch (operation.kind) {
     case "info":

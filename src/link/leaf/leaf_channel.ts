@@ -6,14 +6,14 @@ import type { LinkConnection, LinkLog, LinkLogLevel } from "../core/link.ts";
 import { LinkChannel, linkLabel } from "../core/link_channel.ts";
 import { errorLine } from "../core/link_fault.ts";
 
-/** How a leaf node came by the WebSocket listener. */
+/** What is known of a leaf node that came in by the WebSocket listener. */
 export interface LeafWebSocket {
   readonly isCompressed: boolean;
-  /** The address that a proxy says it has, "" where none does. For the log alone. */
+  /** The address that a proxy says the leaf node has, "" if none does. For the log only. */
   readonly forwardedFor: string;
 }
 
-/** One leaf connection: its log lines tell of the account, once that is known. */
+/** The channel of one leaf connection. Limited log lines name the account once it is known. */
 export class LeafChannel extends LinkChannel {
   readonly isWebSocket: boolean;
   #account = "";
@@ -25,20 +25,23 @@ export class LeafChannel extends LinkChannel {
     this.isWebSocket = isWebSocket;
   }
 
-  /** Whose login it is, told by lines that are limited. */
+  /** Sets the account and identity of the login, which limited log lines name. */
   loggedIn(account: string, identity: string): void {
     this.#account = account;
     this.#identity = identity;
   }
 
-  /** Tells peer and log what it did not get, the log once in a while, of an account; the connection stays. */
+  /**
+   * Tells the peer and the log about an operation that was refused; the connection stays. The log says it at most once
+   * in `logEveryMs` for each account, or always if that is 0.
+   */
   complain(text: string, logText: string, logEveryMs: number): void {
     this.send(errorLine(byteStringOfText(text)));
     const { statement } = statementInLogs(logText, this.#account, "");
     this.say("error", logText, logEveryMs === 0 ? undefined : { statement, everyMs: logEveryMs });
   }
 
-  /** Says what it says of the account as a whole once a second. */
+  /** Logs a text at most once a second for each account. */
   protected override sayLimited(level: LinkLogLevel, text: string): void {
     const { statement, line } = statementInLogs(text, this.#account, this.#identity);
     this.say(level, line, onceASecond(statement));

@@ -1,4 +1,4 @@
-/** What either side of a leaf connection refuses the other for. Source: leafnodes.md 2.2 and 3.1. */
+/** The reasons for which one side of a leaf connection refuses the other. Source: leafnodes.md 2.2 and 3.1. */
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { goQuoteText } from "../../protocol/go_quote.ts";
 import { ANY_CLUSTER } from "../core/link.ts";
@@ -7,7 +7,7 @@ import type { LinkConnect, LinkInfo } from "../core/link_info.ts";
 import { quoted } from "../core/quoted.ts";
 import { isVersionAtLeast } from "./version.ts";
 
-/** Why the sender of a CONNECT is no leaf node for us, whoever logged in; null if it is one. */
+/** Why the sender of a CONNECT cannot be our leaf node, whatever its login; null if it can. */
 export function findLeafFault({ lang, cluster, gateway }: LinkConnect, ownCluster: string): LinkFault | null {
   if (lang !== "") return faultOf("attempted to connect to leaf node port", CloseReason.IncorrectPort);
   const ofCluster = findClusterFault(cluster);
@@ -27,7 +27,7 @@ export function findVersionFault({ version }: LinkConnect, versionMin: string | 
   return { ...faultOf(text, CloseReason.MinimumVersionRequired), isLimited: true };
 }
 
-/** Why the sender of a first INFO is no hub at all; null if it may be one. */
+/** Why the sender of a first INFO is not a hub; null if it may be one. */
 export function findPortFault({ clientId, leafNodeUrls, infoOnConnect }: LinkInfo): LinkFault | null {
   if (clientId === 0 || (leafNodeUrls.length === 0 && !infoOnConnect)) {
     const logText = "attempted to connect to wrong port";
@@ -36,7 +36,7 @@ export function findPortFault({ clientId, leafNodeUrls, infoOnConnect }: LinkInf
   return null;
 }
 
-/** Why it is none of ours. */
+/** Why the sender of an INFO cannot be our hub; null if it can. */
 export function findHubFault({ cluster }: LinkInfo): LinkFault | null {
   const fault = findClusterFault(cluster);
   return fault === null ? null : { ...fault, isLimited: true };

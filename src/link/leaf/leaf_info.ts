@@ -4,10 +4,10 @@ import { textOf } from "../../subject/byte_string.ts";
 import { EMPTY_LINK_INFO, type LinkInfo, type LinkPermission } from "../core/link_info.ts";
 import type { LeafContext } from "./leaf_context.ts";
 
-/** JetStream's API, which tools ask about also where there is no JetStream. */
+/** The level of JetStream's API, which tools look at even without JetStream. */
 const JETSTREAM_API_LEVEL = 5;
 
-/** The INFO of this server's leaf listener: what every leaf hears when something in it changes. */
+/** The INFO of this server's leaf listener, which every leaf node is sent again when something in it changes. */
 export function leafInfo({ options, clusterName, leafUrls, webSocketUrls }: LeafContext): LinkInfo {
   return {
     ...EMPTY_LINK_INFO,
@@ -33,7 +33,7 @@ export function leafInfo({ options, clusterName, leafUrls, webSocketUrls }: Leaf
   };
 }
 
-/** Lists that are empty were left out, and say nothing. */
+/** Converts a permission from INFO. Go leaves out empty lists, so they mean nothing. */
 export function fromLinkPermission(permission: LinkPermission | null): SubjectPermission | undefined {
   if (permission === null) return undefined;
   const { allow, deny } = permission;

@@ -1,26 +1,27 @@
 /**
- * What one leaf link has announced: the interest that the ledger tells of and what its account always wants, one line
- * for each subject and queue group, whoever it is for. Source: leafnodes.md 4.1; nats-server leafnode.go, updateSmap.
+ * The interest that one leaf link has announced: what the ledger tells, and what its account always wants. There is one
+ * line for each subject and queue group, whoever wants it. Source: leafnodes.md 4.1; nats-server leafnode.go,
+ * updateSmap.
  */
 
-/** Weights by the cluster on whose behalf the interest is; the peer is told their sum. */
+/** Weights by the cluster whose interest it is; the peer is told their sum. */
 type Shares = Map<string, number>;
 
 export interface AnnouncementRules {
-  /** Whether the peer may be told, by permissions as they are now. */
+  /** Whether the current permissions allow telling the peer. */
   mayAnnounce(subject: string): boolean;
-  /** Whether permissions count for what the account always wants. On a hub they do not. */
+  /** Whether permissions also apply to what the account always wants. On a hub they do not. */
   readonly checksAlwaysWanted: boolean;
 }
 
 export class LeafInterest {
   readonly #rules: AnnouncementRules;
   readonly #send: (lines: string) => void;
-  /** By what stands behind the verb: the subject, or the subject, a blank and the queue group. */
+  /** By the words after the verb: `<subject>`, or `<subject> <queue>` for a group. */
   readonly #shares = new Map<string, Shares>();
   #alwaysWanted: ReadonlySet<string> = new Set();
   readonly #announced = new Map<string, number>();
-  /** Lines that wait for the end of `together`; null outside. */
+  /** The lines that wait for the end of `together`; null outside it. */
   #waiting: string[] | null = null;
 
   constructor(rules: AnnouncementRules, send: (lines: string) => void) {
@@ -38,7 +39,7 @@ export class LeafInterest {
     this.#update(key);
   }
 
-  /** Subjects wanted whatever the ledger says: imports, mappings, the subject that finds loops. */
+  /** Sets the subjects that are wanted whatever the ledger says: imports, mappings, the subject that detects loops. */
   setAlwaysWanted(subjects: Iterable<string>): void {
     const before = this.#alwaysWanted;
     this.#alwaysWanted = new Set(subjects);
@@ -47,7 +48,7 @@ export class LeafInterest {
     }
   }
 
-  /** Permissions have changed. */
+  /** Announces again what changed permissions allow. */
   refresh(): void {
     this.together(() => {
       const keys = new Set([...this.#shares.keys(), ...this.#alwaysWanted, ...this.#announced.keys()]);
@@ -55,7 +56,7 @@ export class LeafInterest {
     });
   }
 
-  /** Sends the lines of all changes that `change` makes in one piece. */
+  /** Runs `change`, and sends the lines of all changes that it makes at once. */
   together(change: () => void): void {
     if (this.#waiting !== null) {
       change();

@@ -2,7 +2,10 @@ import { leastLimit, leastPayload } from "../../account/limits.ts";
 import type { Login } from "../../auth/login.ts";
 import type { LeafAccount, LeafOptions } from "./leaf_context.ts";
 
-/** How much a leaf link may have. −1 for any number, payloads of less for none at all. */
+/**
+ * The limits of a leaf link. −1 means no limit; a `payloadBytesMax` below −1 allows no payload at all, not even an
+ * empty one.
+ */
 export interface LeafLimits {
   readonly payloadBytesMax: number;
   readonly subscriptionsMax: number;
@@ -10,7 +13,7 @@ export interface LeafLimits {
 
 type Limits = Pick<LeafOptions & LeafAccount, "payloadBytesMax" | "subscriptionsMax">;
 
-/** The least of what server, account and user allow; `login` is null on the side that dialled. */
+/** The lowest limits of server, account and user; `login` is null on the side that dialled. */
 export function leafLimits(options: Limits, account: Limits, login: Login | null): LeafLimits {
   return {
     payloadBytesMax: leastPayload(

@@ -16,7 +16,7 @@ interface Up {
   readonly end: FakeEnd;
 }
 
-/** A leaf node of ours that is connected, its handshake already read. */
+/** A connected leaf node of ours, whose handshake has been read. */
 function up(options: Partial<LeafOptions> = {}, fields: object = {}): Up {
   const clock = new FakeClock();
   const server = new FakeServer(clock, options);

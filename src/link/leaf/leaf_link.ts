@@ -1,5 +1,5 @@
 /**
- * A leaf link that is up: the same on the side that was dialled and on the one that dialled, as hub and as spoke.
+ * A leaf link that is up, on either side: dialled or accepted, hub or spoke.
  * Source: leafnodes.md 4, 5, 7, 8; nats-server leafnode.go, processLeafSub, processInboundLeafMsg.
  */
 
@@ -29,9 +29,9 @@ import { applyTerms, failWith, watchExpiry } from "./login_end.ts";
 import { failWithLoop } from "./peer_errors.ts";
 import { withRemoteAccount } from "./request_account.ts";
 
-/** How long a hub that dialled stays away from a leaf that did what it may not. */
+/** How long a hub that dialled waits before it dials again a leaf node that violated permissions. */
 const VIOLATION_DELAY_MS = 30_000;
-/** How long a peer stays that wants all that it may want by limits that were lowered. */
+/** How long a peer stays connected after limits were lowered to the number of its subscriptions or below. */
 const OVER_SUBSCRIBED_MS = 20;
 
 type Subscribe = LinkOperation & { readonly kind: "subscribe" };
@@ -50,13 +50,13 @@ export class LeafLink implements RegisteredLeaf {
   readonly facts: LeafFacts;
   readonly #channel: LeafChannel;
   readonly #context: LeafContext;
-  /** Tells whoever dialled to stay away for a while. */
+  /** Makes the side that dialled wait longer before it dials again. */
   readonly #delayReconnect: (ms: number) => void;
   readonly #heartbeat: Heartbeat;
   readonly #interest: LeafInterest;
   #permissions: LeafPermissions;
   #permits: ResponsePermits | null;
-  /** Of the login, as the account has them now. */
+  /** The permissions of the login, as the account has them now. */
   #userPermissions: Permissions | null;
   #limits: LeafLimits;
   #isJoined = false;
@@ -106,7 +106,7 @@ export class LeafLink implements RegisteredLeaf {
     return this.facts.protocol >= TRACE_PROTOCOL;
   }
 
-  /** As of the last time that the account was told to have changed. */
+  /** The limits as of the last change of the account. */
   get limits(): LeafLimits {
     return this.#limits;
   }
@@ -115,12 +115,12 @@ export class LeafLink implements RegisteredLeaf {
     return this.#heartbeat.rttMs || this.facts.compression.estimatedRttMs;
   }
 
-  /** Whether deliveries with a reply are to be told to `noteReply`. */
+  /** Whether `noteReply` has to be called for deliveries with a reply. */
   get notesReplies(): boolean {
     return this.#permits !== null;
   }
 
-  /** Announces the link and what this server wants over it. */
+  /** Registers the link, and announces what this server wants over it. */
   join(): void {
     const { events, register, notices, clock, wallMs } = this.#context;
     register.add(this);
@@ -144,7 +144,7 @@ export class LeafLink implements RegisteredLeaf {
     if (!this.#isJoined) return;
     this.#isJoined = false;
     const { events, register, notices } = this.#context;
-    // What it wanted is told while it is known.
+    // The report must be made while the peer's interest is still known.
     notices.closed(this.report(), reason);
     register.remove(this);
     events.left(this);
@@ -158,7 +158,7 @@ export class LeafLink implements RegisteredLeaf {
     this.#interest.together(() => this.#interest.setAlwaysWanted(subjects));
   }
 
-  /** The hub has told other permissions. */
+  /** The permissions have changed. */
   changeGrants(grants: LeafGrants): void {
     this.#permissions = new LeafPermissions(this.facts.isSpoke, grants);
     this.#permits = permitsOf(this.#permissions);
@@ -194,18 +194,23 @@ export class LeafLink implements RegisteredLeaf {
     return this.#permissions.mayReceive(subject);
   }
 
-  /** Whether a message from the peer is delivered; `refuseMessage` is for one that is not. Uses up a permitted answer. */
+  /**
+   * Whether a message from the peer is delivered; if not, `refuseMessage` has to be called. Uses up a permitted answer.
+   */
   takesMessage(subject: string): boolean {
     if (this.mayReceive(subject)) return true;
     return this.#permits?.use(subject, this.#context.clock.nowMs()) ?? false;
   }
 
-  /** A hub does not keep a leaf that publishes what it may not; a spoke drops the message. */
+  /**
+   * Refuses a message. A hub closes the connection of a leaf node that publishes what it may not; a spoke just drops
+   * the message.
+   */
   refuseMessage(subject: string): void {
     if (!this.facts.isSpoke) this.#violate("Publish", subject);
   }
 
-  /** A message with this reply subject was sent: the peer may answer it. */
+  /** A message with this reply subject was sent, so the peer may answer it. */
   noteReply(reply: string): void {
     if (reply !== "") this.#permits?.add(reply, this.#context.clock.nowMs());
   }
@@ -231,7 +236,7 @@ export class LeafLink implements RegisteredLeaf {
     return true;
   }
 
-  /** The peer sent something the engine took: it is alive. */
+  /** The engine took something from the peer, so the peer is alive. */
   heard(): void {
     if (!this.facts.isSpoke) this.#heartbeat.heard();
   }
@@ -260,7 +265,7 @@ export class LeafLink implements RegisteredLeaf {
       case "connect":
       case "account":
       case "error":
-        break; // for the handshake's side of the connection, or nothing here
+        break; // the handshake's code takes these, or they mean nothing here
     }
   }
 
@@ -274,7 +279,7 @@ export class LeafLink implements RegisteredLeaf {
     if (this.#wantsEnough) this.#endSoon();
   }
 
-  /** This server's own subject, or its hub's cluster, has come back to it. */
+  /** Ends the connection because this server's own loop subject has come back to it. */
   refuseLoop(): void {
     failWithLoop(this.#channel, this.account, this.#delayReconnect);
   }
@@ -316,7 +321,8 @@ export class LeafLink implements RegisteredLeaf {
   closeAsDuplicate(): void {
     const reason = CloseReason.DuplicateRemoteLeafNodeConnection;
     this.#channel.fail("Duplicate Remote LeafNode Connection", reason, { isLimited: true });
-    // At once: told of what the older connection wants, the newer one's peer would find its own subject, and a loop in it.
+    // It must leave now. The newer connection would announce what the older one wants, and the peer would find its own
+    // subject in that, and conclude that there is a loop.
     this.leave(reason);
   }
 
@@ -324,7 +330,7 @@ export class LeafLink implements RegisteredLeaf {
     this.#channel.send(line);
   }
 
-  /** The account has other permissions for users that bring none: what they do not allow is wanted no more. */
+  /** The account has other permissions for users without their own. Interest that they do not allow is removed. */
   #changePermissions(permissions: Permissions | null): void {
     if (JSON.stringify(permissions) === JSON.stringify(this.#userPermissions)) return;
     this.#userPermissions = permissions;
@@ -344,7 +350,7 @@ export class LeafLink implements RegisteredLeaf {
     }
   }
 
-  /** It wants as much as it may, or more, by limits that were just said. */
+  /** Ends the connection soon, because the peer has reached limits that have just been set. */
   #endSoon(): void {
     this.#cancelEnd();
     this.#cancelEnd = this.#context.clock.after(OVER_SUBSCRIBED_MS, () =>
@@ -352,7 +358,7 @@ export class LeafLink implements RegisteredLeaf {
     );
   }
 
-  /** A repeated one replaces the weight; one of 0 counts as 1. */
+  /** Takes interest of the peer. A repeated line replaces the weight; a weight of 0 counts as 1. */
   #subscribe(operation: Subscribe): void {
     const { subject, queue, weight } = operation;
     const { register, events } = this.#context;
@@ -375,7 +381,7 @@ export class LeafLink implements RegisteredLeaf {
     } else events.interest(this, key, queue === "" ? 1 : Math.max(weight, 1));
   }
 
-  /** Whether the peer wants as much as it may, or more. */
+  /** Whether the peer has as many subscriptions as it may have, or more. */
   get #wantsEnough(): boolean {
     const { subscriptionsMax } = this.#limits;
     return subscriptionsMax >= 0 && this.#context.wantedCount(this) >= subscriptionsMax;
@@ -402,7 +408,9 @@ export class LeafLink implements RegisteredLeaf {
     });
   }
 
-  /** Who came by the credentials of the `leafnodes` block is no user whose account hears of it. */
+  /**
+   * Whether the peer logged in with the credentials of the `leafnodes` block, so that its account is not told of it.
+   */
   #hasOwnLogin(): boolean {
     return !this.facts.isSolicited && this.#context.options.hasOwnCredentials;
   }

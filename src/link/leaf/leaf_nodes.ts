@@ -1,6 +1,6 @@
 /**
- * The leaf nodes of this server and the hubs it is a leaf node of: the door through which the host of links, reloads,
- * monitoring and lame duck reach them.
+ * The leaf nodes of this server and the hubs that it is a leaf node of. The host of links, reloads, monitoring and lame
+ * duck mode reach them here.
  */
 import type { AccountTerms } from "../../auth/account_terms.ts";
 import { isSameCompression } from "../../config/compression.ts";
@@ -19,14 +19,17 @@ import { LeafRemote } from "./leaf_remote.ts";
 import type { LeafReport } from "./leaf_report.ts";
 import { checkRemoteLogin } from "./remote_login.ts";
 
-/** A server among others that shares its system account with a hub learns of its own neighbours first. */
+/**
+ * The delay before a remote of the system account is dialled, if this server has a cluster, gateways or a leaf
+ * listener. It lets the server learn of its own neighbours first.
+ */
 const SHARED_SYSTEM_DELAY_MS = 250;
 
 export class LeafNodes {
   readonly #context: LeafContext;
   readonly #dialer: LinkDialer;
   readonly #links: LeafLinks;
-  /** By what makes a remote the same one over reloads. */
+  /** By `remoteId`, which identifies a remote across reloads. */
   #remotes = new Map<string, LeafRemote>();
   #isLameDuck = false;
 
@@ -36,17 +39,19 @@ export class LeafNodes {
     this.#dialer = dialer;
   }
 
-  /** Links that are up. */
+  /** The number of links that are up. */
   get count(): number {
     return this.#links.count;
   }
 
-  /** The protocol of a connection to the leaf listener, or of a leaf's to the WebSocket listener. */
+  /** The protocol for a connection to the leaf listener, or for a leaf node's to the WebSocket listener. */
   accept(connection: LinkConnection, webSocket: LeafWebSocket | null): LinkPeer {
     return new AcceptedLeaf(connection, webSocket, this.#context);
   }
 
-  /** Dials the remotes of the configuration, at start and after a reload: what is no longer there is closed. */
+  /**
+   * Dials the remotes of the configuration, at start and after a reload. Remotes that are no longer in it are stopped.
+   */
   setRemotes(configured: readonly LeafRemoteOptions[]): void {
     const before = this.#remotes;
     this.#remotes = new Map();
@@ -62,7 +67,10 @@ export class LeafNodes {
     for (const remote of before.values()) remote.stop();
   }
 
-  /** A reload has changed the server's options: what comes up from now on goes by them. */
+  /**
+   * Applies changed options of the server. New links use them; if compression has changed, accepted links may be
+   * closed.
+   */
   setOptions(options: LeafOptions): void {
     const before = this.#context.options.compression;
     this.#context.options = options;
@@ -70,23 +78,23 @@ export class LeafNodes {
     for (const link of this.#links.of()) if (!link.facts.isSolicited) link.compressionChanged();
   }
 
-  /** The leaf listeners of the cluster have changed: every leaf and every hub is told. */
+  /** The cluster's leaf listeners have changed. Tells every leaf node and every hub. */
   tellUrls(): void {
     const line = ownInfoLine(leafInfo(this.#context));
     for (const link of this.#links.of()) link.sendInfo(line);
   }
 
-  /** What an account wants beside subscriptions has changed. */
+  /** An account's interest that is not from subscriptions has changed. */
   refreshAccount(account: string): void {
     for (const link of this.#links.of(account)) link.refreshAlwaysWanted();
   }
 
-  /** An account is gone, and so are its leaf links. */
+  /** An account is gone. Closes its leaf links. */
   expel(account: string): void {
     for (const link of this.#links.of(account)) link.close(CloseReason.AuthenticationExpired);
   }
 
-  /** Closes the links that an account has too many, the newest first: it may have some on other servers, too. */
+  /** Closes the links beyond an account's limit, the newest first. Links on other servers count as well. */
   limit(name: string): void {
     const account = this.#context.account(name);
     if (account === undefined || account.leafsMax < 0) return;
@@ -95,14 +103,14 @@ export class LeafNodes {
     if (surplus > 0) for (const link of links.slice(-surplus)) link.closeAsSurplus();
   }
 
-  /** Accounts of operator mode have changed: some who are logged in are out. */
+  /** Accounts of operator mode have changed. Ends or adapts the links of logins to match. */
   applyTerms(terms: readonly AccountTerms[]): void {
     for (const each of terms) {
       for (const link of this.#links.of(byteStringOfText(each.account))) link.applyTerms(each);
     }
   }
 
-  /** An account has too many connections, clients among them: closes this one. */
+  /** Closes one connection because its account has too many, counting clients too. */
   endSurplus(id: number): void {
     this.#links.byId(id)?.closeAsSurplus();
   }
@@ -114,14 +122,16 @@ export class LeafNodes {
     return link !== undefined;
   }
 
-  /** This server's cluster is called otherwise: hubs are to hear of it from the first word on. */
+  /**
+   * This server's cluster has another name. Closes the connections to hubs, so that new ones tell it from the start.
+   */
   reconnectRemotes(): void {
     for (const link of this.#links.of()) {
       if (link.facts.isSolicited) link.close(CloseReason.ClusterNameConflict);
     }
   }
 
-  /** Nothing is dialled any more; links stay until `closeAll`. */
+  /** Stops dialling; links stay until `closeAll`. */
   enterLameDuck(): void {
     this.#isLameDuck = true;
     for (const remote of this.#remotes.values()) remote.stopDialling();
@@ -133,7 +143,7 @@ export class LeafNodes {
     for (const remote of this.#remotes.values()) remote.stop();
   }
 
-  /** For /leafz and accounts. */
+  /** The reports for /leafz and for accounts. */
   reports(): readonly LeafReport[] {
     return this.#links.of().map((link) => link.report());
   }

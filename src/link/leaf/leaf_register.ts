@@ -2,7 +2,10 @@ import { BASE62_DIGITS } from "../../base/nuid.ts";
 import type { LinkClock } from "../core/link.ts";
 import type { LeafRegister, RegisteredLeaf } from "./leaf_context.ts";
 
-/** Interest that travels like any other, and is known by whoever finds its own come back. */
+/**
+ * The loop subject is interest that travels like any other. A server that receives interest in its own has found a
+ * loop.
+ */
 const LOOP_SUBJECT_PREFIX = "$LDS.";
 const LOOP_SUBJECT_DIGITS = 22;
 
@@ -21,12 +24,12 @@ export class LeafLinks implements LeafRegister {
     return this.#links.size;
   }
 
-  /** By the number of the connection. */
+  /** Finds a link by the number of its connection. */
   byId(id: number): RegisteredLeaf | undefined {
     return this.#links.get(id);
   }
 
-  /** Of one account, or all. */
+  /** The links of one account, or all of them. */
   of(account?: string): readonly RegisteredLeaf[] {
     const links = [...this.#links.values()];
     return account === undefined ? links : links.filter((link) => link.account === account);
@@ -67,7 +70,7 @@ export class LeafLinks implements LeafRegister {
     account: string,
     remoteAccount: string,
   ): RegisteredLeaf | null {
-    // Without the name of its account a server may well mean two connections.
+    // Without the name of the remote account, two connections of one server may both be intended.
     if (remoteAccount === "") return null;
     const isSame = ({ facts }: RegisteredLeaf) =>
       !facts.isSolicited &&

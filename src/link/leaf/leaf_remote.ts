@@ -37,7 +37,7 @@ export class LeafRemote implements RemoteSide {
   #state: State = "idle";
   #isStopped = true;
   #peer: SolicitedLeaf | null = null;
-  /** Added to the next pause. */
+  /** A delay that is added to the next pause. */
   #delayMs = 0;
   #tries = new DialTries(true);
   #cancelTimer = () => {};
@@ -59,7 +59,7 @@ export class LeafRemote implements RemoteSide {
     return compressionSettings(this.options.compression, "s2_auto");
   }
 
-  /** What the configuration says of it now, and whose certificates its handshakes take (`LinkTls.context`). */
+  /** Applies the current configuration. `tlsContext` names the certificates for its handshakes (`LinkTls.context`). */
   configure(options: LeafRemoteOptions, tlsContext: string): void {
     const before = this.compression;
     this.options = options;
@@ -68,7 +68,7 @@ export class LeafRemote implements RemoteSide {
     if (options.tls !== undefined) this.needsTls = true;
   }
 
-  /** Begins to dial, after that many milliseconds. */
+  /** Begins to dial after `firstDelayMs`. */
   start(firstDelayMs = 0): void {
     if (!this.#isStopped || this.urls.isEmpty) return;
     this.#isStopped = false;
@@ -78,13 +78,13 @@ export class LeafRemote implements RemoteSide {
     else this.#dial();
   }
 
-  /** Dials no more, and ends the connection there is. */
+  /** Stops dialling, and ends the connection. */
   stop(): void {
     this.stopDialling();
     this.#peer?.close();
   }
 
-  /** Dials no more; a connection there is stays. */
+  /** Stops dialling; an existing connection stays. */
   stopDialling(): void {
     this.#isStopped = true;
     this.#cancelTimer();

@@ -22,14 +22,14 @@ export interface LeafReport {
   readonly login: Login | null;
 }
 
-/** A connection that ended before it was a leaf link, as far as it had come. Texts are byte strings. */
+/** A connection that ended before it became a leaf link, as far as the handshake got. Texts are byte strings. */
 export interface FailedLeaf {
   readonly id: number;
-  /** What it said of itself in CONNECT, if it did. */
+  /** The name that the peer told in CONNECT, "" if it did not. */
   readonly serverName: string;
   readonly version: string;
   readonly isSolicited: boolean;
-  /** "" for who has not logged in. */
+  /** "" if the peer has not logged in. */
   readonly account: string;
   readonly isWebSocket: boolean;
   /** Null on the side that dialled, and before CONNECT. */

@@ -1,16 +1,16 @@
-/** What both sides of a leaf connection settle in the same way when the link comes up. */
+/** What both sides of a leaf connection do alike when the link comes up. */
 import { textOf } from "../../subject/byte_string.ts";
 import { quoted } from "../core/quoted.ts";
 import type { LeafChannel } from "./leaf_channel.ts";
 import type { LeafAccount } from "./leaf_context.ts";
 import { JETSTREAM_DENIES, SYSTEM_JETSTREAM_DENIES } from "./leaf_permissions.ts";
 
-/** What a server without JetStream keeps to itself. */
+/** The subjects that a server without JetStream lets through no leaf link of this account. */
 export function deniesOf({ isSystem }: LeafAccount): readonly string[] {
   return isSystem ? SYSTEM_JETSTREAM_DENIES : JETSTREAM_DENIES;
 }
 
-/** Says in the log that JetStream does not reach over the link, as nats-server does. */
+/** Logs that JetStream does not extend over the link, as nats-server does. */
 export function announceJetStream(
   channel: LeafChannel,
   { isSystem }: LeafAccount,

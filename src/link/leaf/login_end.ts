@@ -1,5 +1,5 @@
 /**
- * How the login of a leaf ends while it is connected: its time runs out, or the account no longer has it so.
+ * How the login of a leaf node ends while it is connected: it expires, or the account no longer allows it.
  * Source: nats-server auth.go, setExpiration; accounts.go, updateAccountClaimsWithRefresh.
  */
 import { type AccountTerms, END_ERRORS, findEnd } from "../../auth/account_terms.ts";
@@ -9,10 +9,10 @@ import * as errors from "../../protocol/errors.ts";
 import type { LinkClock } from "../core/link.ts";
 import type { LeafChannel } from "./leaf_channel.ts";
 
-/** How often the wall clock is looked at, which may be set meanwhile. */
+/** How often the wall clock is read, because it may be set meanwhile. */
 const LOOK_MS = 60_000;
 
-/** Ends the connection when the login's time is over; `wallMs` is Unix time. Returns how to call it off. */
+/** Ends the connection when the login's time is over; `wallMs` is Unix time. Returns a function that cancels this. */
 export function watchExpiry(
   { expiresAtMs }: Login,
   channel: LeafChannel,
@@ -37,7 +37,7 @@ export function applyTerms(channel: LeafChannel, login: Login | null, terms: Acc
   else if (end !== null) failWith(channel, END_ERRORS[end]);
 }
 
-/** Tells the peer, and the log as loudly as the error is. */
+/** Tells the peer about an error, and the log at the error's level, and ends the connection. */
 export function failWith(channel: LeafChannel, code: number): void {
   const { wireText, closeReason, logLevel, logEveryMs } = errors.errorEntry(code);
   if (wireText === null || closeReason === null) return;

@@ -1,6 +1,7 @@
 /**
- * Errors by which two leaf ends keep apart: loops, clusters of one name, versions too old. The side that dialled stays
- * away for a while. Source: leafnodes.md 8; nats-server leafnode.go, leafProcessErr, handleLeafNodeLoop.
+ * Errors that keep two ends of a leaf connection apart: loops, equal cluster names, versions that are too old. The side
+ * that dialled waits longer before it dials again. Source: leafnodes.md 8; nats-server leafnode.go, leafProcessErr,
+ * handleLeafNodeLoop.
  */
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { textOf } from "../../subject/byte_string.ts";
@@ -11,7 +12,7 @@ const LOOP_DELAY_MS = 30_000;
 const SAME_CLUSTER_DELAY_MS = 30_000;
 const OLD_VERSION_DELAY_MS = 5_000;
 
-/** Takes an `-ERR` of the peer; only a loop ends the connection. `account` is the one here, texts are byte strings. */
+/** Takes an `-ERR` of the peer; only a loop ends the connection. `account` is the local one; texts are byte strings. */
 export function takePeerError(
   channel: LeafChannel,
   account: string,
@@ -38,7 +39,10 @@ export function takePeerError(
   }
 }
 
-/** This server's own subject, or its hub's cluster, has come back to it over the link. */
+/**
+ * Ends a connection with a loop: this server's own loop subject has come back to it, or the hub's cluster is among its
+ * own leaf nodes.
+ */
 export function failWithLoop(
   channel: LeafChannel,
   account: string,

@@ -1,5 +1,5 @@
 /**
- * As whom this server logs in at a hub: credentials file, nkey, and what stands in the URL.
+ * How this server logs in at a hub: with a credentials file, an nkey, and the user in the URL.
  * Source: leafnodes.md 2.3; nats-server leafnode.go, sendLeafConnect.
  */
 import { Buffer } from "node:buffer";
@@ -22,10 +22,10 @@ export type RemoteLogin = Partial<
 
 export type RemoteLoginResult =
   | { readonly ok: true; readonly login: RemoteLogin }
-  /** For the log; holds no secret. */
+  /** `problem` is for the log and holds no secret. */
   | { readonly ok: false; readonly problem: string };
 
-/** `readFile` may throw; `nonce` is a byte string as the hub's INFO has it. */
+/** Makes the login for a hub. `readFile` may throw; `nonce` is a byte string from the hub's INFO. */
 export function remoteLogin(
   { credentials, nkey }: Pick<LeafRemoteOptions, "credentials" | "nkey">,
   user: UrlUser | null,
@@ -50,7 +50,10 @@ export function remoteLogin(
 
 type CredentialsResult =
   | { readonly ok: true; readonly jwt: string; readonly key: KeyPair }
-  /** In nats-server's words, why it cannot be read; or what is wrong with the file that was. */
+  /**
+   * `isRead` false: `problem` says why the file cannot be read. True: it says in nats-server's words what is wrong with
+   * its contents.
+   */
   | { readonly ok: false; readonly isRead: boolean; readonly problem: string };
 
 /** The user JWT and key of a credentials file. */
@@ -69,7 +72,7 @@ function readCredentials(path: string, readFile: (path: string) => string): Cred
     : { ok: true, jwt, key };
 }
 
-/** A name without a password may be a token as well as a user. */
+/** The fields for a user in the URL. A name without a password may also be a token. */
 function userFields({ user, password }: UrlUser): RemoteLogin {
   const name = byteStringOfText(user);
   return password === ""
@@ -81,7 +84,7 @@ function sign(key: KeyPair, nonce: string): string {
   return Buffer.from(key.sign(Buffer.from(nonce, "latin1"))).toString("base64url");
 }
 
-/** Says at start what is wrong with the credentials of a remote, and what they keep from it. */
+/** Logs at start what is wrong with the credentials of a remote, and that their permissions restrict it. */
 export function checkRemoteLogin(
   { credentials, account, denyExports, denyImports }: LeafRemoteOptions,
   isSystem: boolean,

@@ -7,8 +7,8 @@ const HTTPS_PORT = 443;
 const TLS_TIMEOUT_MS_DEFAULT = 2000;
 
 /**
- * The proxy by which a remote is reached; null for none. `dialTimeoutMs` is for one that has no time of its own, `tlsContext`
- * that of the remote.
+ * The proxy through which a remote is reached; null for none. `dialTimeoutMs` applies if the proxy has no timeout of
+ * its own; `tlsContext` is that of the remote.
  */
 export function proxyOf(
   { proxy }: LeafRemoteOptions,

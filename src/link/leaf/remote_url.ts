@@ -1,19 +1,22 @@
 import { LEAF_PORT_DEFAULT } from "../../config/leafnodes.ts";
 import { parseUrl, type UrlUser } from "../core/url_parts.ts";
 
-/** Where a hub is. */
+/** The address of a hub. */
 export interface RemoteUrl {
-  /** As it stands before `://`, small; "nats-leaf" where there is none. */
+  /** The scheme in lower case; "nats-leaf" if there is none. */
   readonly scheme: string;
-  /** Without the brackets of an IPv6 address. */
+  /** A name or an address; IPv6 without brackets. */
   readonly host: string;
   readonly port: number;
-  /** Of a WebSocket URL, "" for none. */
+  /** The path of a WebSocket URL; "" for none. */
   readonly path: string;
   readonly user: UrlUser | null;
 }
 
-/** Reads a URL that the configuration has accepted, or `scheme://host:port` made of what a hub told; null for neither. */
+/**
+ * Reads a URL that the configuration has accepted, or `scheme://host:port` made from a hub's INFO; null if it is
+ * neither.
+ */
 export function parseRemoteUrl(text: string): RemoteUrl | null {
   const parts = parseUrl(text);
   if (parts === null || parts.host === "") return null;

@@ -30,7 +30,7 @@ describe("parseRemoteUrl()", () => {
   });
 });
 
-/** Hosts and ports of the next so many attempts. */
+/** The hosts and ports of the next `count` attempts. */
 function attempts(urls: RemoteUrls, count: number): string[] {
   return Array.from({ length: count }, () => {
     const { host, port } = urls.next();

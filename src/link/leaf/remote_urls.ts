@@ -1,5 +1,5 @@
 /**
- * The URLs of one remote: those of the file and those its hub has told of, tried in turn.
+ * The URLs of one remote, tried in turn: those of the configuration and those its hub has told.
  * Source: leafnodes.md 10; nats-server leafnode.go, pickNextURL, doUpdateLNURLs.
  */
 import { assert } from "../../base/assert.ts";
@@ -7,7 +7,7 @@ import { isAddress, type UrlUser } from "../core/url_parts.ts";
 import { isTlsUrl, isWebSocketUrl, parseRemoteUrl, type RemoteUrl } from "./remote_url.ts";
 
 export class RemoteUrls {
-  /** All of them are WebSocket URLs, or none is. */
+  /** Whether the URLs are WebSocket URLs; all of them are, or none is. */
   readonly isWebSocket: boolean;
   readonly #configured: readonly RemoteUrl[];
   #urls: RemoteUrl[];
@@ -15,7 +15,7 @@ export class RemoteUrls {
   #user: UrlUser | null = null;
   #serverName = "";
 
-  /** `random` shuffles the URLs of the file; undefined keeps them in order. */
+  /** `random` shuffles the URLs of the configuration; undefined keeps their order. */
   constructor(texts: readonly string[], random: (() => number) | undefined) {
     this.#configured = texts.map(parseRemoteUrl).filter((url) => url !== null);
     this.isWebSocket = this.#configured.some(isWebSocketUrl);
@@ -30,12 +30,12 @@ export class RemoteUrls {
     return this.#urls.length === 0;
   }
 
-  /** Whether a URL of the file asks for TLS. */
+  /** Whether a URL of the configuration asks for TLS. */
   get wantsTls(): boolean {
     return this.#configured.some(isTlsUrl);
   }
 
-  /** The name in the hub's certificate: the first that was seen, for URLs that have only an address. "" for none. */
+  /** The first host name seen, which the hub's certificate must name if a URL has only an address; "" for none. */
   get serverName(): string {
     return this.#serverName;
   }
@@ -46,19 +46,22 @@ export class RemoteUrls {
     return this.#current;
   }
 
-  /** Who logs in at the current URL: the user it names, else the first one that any did. */
+  /**
+   * The user for the login at the current URL: the one that it names, else the first that any URL of the configuration
+   * names.
+   */
   get user(): UrlUser | null {
     return this.#current?.user ?? this.#user;
   }
 
-  /** The URL to try now; one that was tried goes to the end of the line. Must not be empty. */
+  /** The URL to try now; the one tried before goes to the end of the list. The list must not be empty. */
   next(): RemoteUrl {
     if (this.#urls.length > 1 && this.#current === this.#urls[0]) this.#urls.push(this.#urls.shift()!);
     this.#current = this.#urls[0]!;
     return this.#current;
   }
 
-  /** The hub's list of where it can be reached replaces the one before; they come before those of the file. */
+  /** Takes the hub's list of its URLs, which replaces the previous one. They come before those of the configuration. */
   learn(hostPorts: readonly string[]): void {
     const scheme = this.isWebSocket ? (this.wantsTls ? "wss" : "ws") : "nats-leaf";
     const isConfigured = ({ host, port }: RemoteUrl) =>

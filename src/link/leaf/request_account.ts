@@ -4,8 +4,8 @@ import { type MessageBytes, withHeader } from "../../protocol/set_header.ts";
 import { byteStringOf, byteStringOfText, textOf } from "../../subject/byte_string.ts";
 
 /**
- * A request as it leaves over a leaf link: where `Nats-Request-Info` names an account that goes by another name at the
- * hub, that name. `remoteAccountOf` knows; accounts are byte strings. Everything else is left as it is.
+ * Changes a request that leaves over a leaf link: if `Nats-Request-Info` names an account that has another name at the
+ * hub, it becomes that name, which `remoteAccountOf` knows. Everything else stays as it is. Accounts are byte strings.
  *
  * Source: nats-server client.go, checkLeafClientInfoHeader.
  */

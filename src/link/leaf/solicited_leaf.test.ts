@@ -328,7 +328,7 @@ describe("SolicitedLeaf", () => {
 });
 
 describe("two servers", () => {
-  /** Of different luck, so that the subjects by which they find loops differ. */
+  /** Servers with different random numbers, so that their loop subjects differ. */
   function servers(): { readonly hub: FakeServer; readonly leaf: FakeServer } {
     const [hubClock, leafClock] = [new FakeClock(), new FakeClock()];
     [hubClock.chance, leafClock.chance] = [0.1, 0.9];
@@ -357,7 +357,7 @@ describe("two servers", () => {
     const { hub, leaf } = servers();
     hub.cluster = "HC";
     hub.nodes.setRemotes(remotesOf(`{ url: "nats-leaf://127.0.0.1:7422", account: A }`));
-    // Interest of one link goes out on the others.
+    // Announces the interest of one link on the others.
     for (const server of [hub, leaf]) {
       server.onInterest = (from, key, weight) => {
         for (const link of server.links) if (link !== from) link.announce(key, weight);

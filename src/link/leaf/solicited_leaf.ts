@@ -34,7 +34,7 @@ import { failWithLoop, takePeerError } from "./peer_errors.ts";
 import { remoteLogin } from "./remote_login.ts";
 import type { RemoteUrls } from "./remote_urls.ts";
 
-/** How long the hub may take to answer CONNECT with its second INFO. */
+/** The time that the hub has to answer CONNECT with its second INFO. */
 const SECOND_INFO_TIMEOUT_MS = 2000;
 const TLS_TIMEOUT_MS_DEFAULT = 2000;
 const PROXY_WITHOUT_TLS =
@@ -45,15 +45,15 @@ export interface RemoteSide {
   readonly options: LeafRemoteOptions;
   readonly compression: CompressionSettings;
   readonly urls: RemoteUrls;
-  /** Whose certificates a handshake takes (`LinkTls.context`). */
+  /** The certificates for a handshake (`LinkTls.context`). */
   readonly tlsContext: string;
-  /** Configuration, URL, or what a hub has once said. */
+  /** Whether the connection needs TLS, by the configuration, a URL, or what a hub once told. */
   needsTls: boolean;
-  /** Neither removed nor disabled since. */
+  /** False once the remote was removed or disabled. */
   readonly isWanted: boolean;
-  /** Waits so long, beyond the ordinary pause, before it dials again. */
+  /** Makes the remote wait this long, in addition to the ordinary pause, before it dials again. */
   delayReconnect(ms: number): void;
-  /** The connection is over. */
+  /** The connection has ended. */
   lost(): void;
 }
 
@@ -166,7 +166,7 @@ export class SolicitedLeaf implements LinkPeer {
     this.#remote.lost();
   }
 
-  /** The remote's compression is another one. */
+  /** The remote's compression settings have changed. */
   compressionChanged(): void {
     this.#link?.compressionChanged();
   }
@@ -187,7 +187,7 @@ export class SolicitedLeaf implements LinkPeer {
   #startTls(then: () => void): void {
     const { options, urls, tlsContext } = this.#remote;
     const timeoutMs = options.tls?.timeoutMs ?? TLS_TIMEOUT_MS_DEFAULT;
-    // By way of a proxy the connection's other end is not who is to be verified.
+    // With a proxy, the connection's other end is not the server that is verified.
     const tls = { context: tlsContext, timeoutMs, serverName: urls.serverName || urls.current.host };
     this.#channel.connection.startTls(tls, () => {
       this.#isEncrypted = true;
@@ -242,7 +242,7 @@ export class SolicitedLeaf implements LinkPeer {
   #takeFirstInfo(info: LinkInfo): void {
     this.#cancelTimer();
     this.#state = "tls";
-    // By WebSocket the TLS that INFO tells of is another listener's.
+    // On WebSocket connections, the TLS in INFO is that of another listener.
     const { isWebSocket } = this.#channel;
     const { options } = this.#remote;
     if (info.tlsRequired && !isWebSocket) {
@@ -258,7 +258,7 @@ export class SolicitedLeaf implements LinkPeer {
     else this.#settleCompression(info);
   }
 
-  /** Connects at once, or once the hub has said its INFO in S2. */
+  /** Connects at once, or after the hub has sent its INFO in S2. */
   #settleCompression(info: LinkInfo): void {
     const fault = findPortFault(info);
     if (fault !== null) {
@@ -290,7 +290,7 @@ export class SolicitedLeaf implements LinkPeer {
     this.#channel.send(ownInfoLine({ ...leafInfo(this.#context), clientId, compression }));
   }
 
-  /** Sends CONNECT, if what answered is a hub. */
+  /** Sends CONNECT if the peer can be our hub. */
   #connect(info: LinkInfo): void {
     const { options, urls } = this.#remote;
     this.#cancelTimer();
@@ -314,7 +314,7 @@ export class SolicitedLeaf implements LinkPeer {
     this.#channel.send(connectLine("leaf", { ...this.#connectFields(info), ...login.login }));
     this.#channel.say("debug", "Remote leafnode connect msg sent");
     this.#state = "connecting";
-    // Hubs of before 2.4 answer with nothing but their interest.
+    // Hubs older than 2.4 answer only with their interest.
     if (!info.infoOnConnect || info.connectInfo) {
       this.#join(info);
       return;

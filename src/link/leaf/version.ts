@@ -1,4 +1,7 @@
-/** Whether `version` is at least `minimum`, both `major.minor.patch`, what follows not counted; what is none is not. */
+/**
+ * Whether `version` is at least `minimum`, both `major.minor.patch`; what follows is ignored. False if either is
+ * malformed.
+ */
 export function isVersionAtLeast(version: string, minimum: string): boolean {
   const [have, want] = [partsOf(version), partsOf(minimum)];
   if (have === null || want === null) return false;

@@ -1,4 +1,4 @@
-/** A server of which there is nothing but its leaf links, on virtual time and connections in memory. For tests. */
+/** A server with nothing but its leaf links, on virtual time and connections in memory. For tests. */
 import type { Login, LoginRefusal } from "../../../auth/login.ts";
 import { loginOf, refusalOf } from "../../../auth/verdict.ts";
 import type { LeafRemoteOptions } from "../../../config/leaf_remotes.ts";
@@ -63,7 +63,7 @@ export const LEAF_ACCOUNT: LeafAccount = {
   alwaysWanted: [],
 };
 
-/** Who may log in: by name, with a password that is the name. */
+/** The users that may log in, by name; the password is the name. */
 export type FakeUser = Pick<Login, "account" | "permissions"> & Partial<Login>;
 
 /** One end of a connection in memory: bytes go in as text, and come out as text. */
@@ -95,7 +95,7 @@ export class FakeEnd {
     this.#isOver();
   }
 
-  /** What it has sent since the last call, one line each; `-ERR` and payloads too. */
+  /** What this side has sent since the last call, one line each, `-ERR` and payloads included. */
   lines(): readonly string[] {
     this.#isOver();
     return this.connection
@@ -104,7 +104,7 @@ export class FakeEnd {
       .filter((line) => line !== "");
   }
 
-  /** The other side is gone. */
+  /** Ends the connection because the other side is gone. */
   lose(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
@@ -138,25 +138,25 @@ export class FakeServer {
   readonly told: string[] = [];
   readonly links: Link[] = [];
   readonly wishes = new NotedWishes();
-  /** Connections that ended before there was a link. */
+  /** Connections that ended before they became a link. */
   readonly failed: string[] = [];
   readonly messages: { readonly message: LinkMessage; readonly queues: readonly string[] }[] = [];
   readonly dialled: Dialled[] = [];
   readonly requests: LeafLoginRequest[] = [];
   readonly accounts = new Map<string, LeafAccount>([["A", LEAF_ACCOUNT]]);
   readonly users = new Map<string, FakeUser>();
-  /** Of those who name nobody. */
+  /** The login of peers that name no user. */
   anonymous: FakeUser | null = { account: "A", permissions: null };
   cluster = "";
   leafUrls: readonly string[] = ["127.0.0.1:7422"];
   files = new Map<string, string>();
-  /** How far the wall clock is ahead of the steady one. */
+  /** How far the wall clock is ahead of the monotonic one. */
   wallOffsetMs = 0;
-  /** Called for each link that comes up: announces what is wanted here. */
+  /** Called for each link that comes up, to announce what is wanted here. */
   onJoined: (link: Link) => void = () => {};
-  /** Called for each that goes. */
+  /** Called for each link that ends. */
   onLeft: (link: Link) => void = () => {};
-  /** Called for what peers want. */
+  /** Called for each change of what peers want. */
   onInterest: (link: Link, key: InterestKey, weight: number) => void = () => {};
   /** Verdicts wait until the test lets them go. */
   holdsVerdicts = false;
@@ -180,7 +180,7 @@ export class FakeServer {
     return begin("127.0.0.1", 50_000, (connection) => this.nodes.accept(connection, webSocket));
   }
 
-  /** The connection of the last dial, which succeeds. */
+  /** Makes the last dial succeed, and returns its connection. */
   open(): FakeEnd {
     return this.dialled.at(-1)!.open();
   }
@@ -263,7 +263,7 @@ function begin(host: string, port: number, make: (connection: LinkConnection) =>
   return end;
 }
 
-/** The remotes of a configuration's `leafnodes` block, whose text is given. */
+/** Parses the remotes of a `leafnodes` block, whose text is given. */
 export function remotesOf(text: string): readonly LeafRemoteOptions[] {
   const loaded = loadConfigText(`accounts { A {}, B {} }, leafnodes { remotes: [${text}] }`, "x.conf", {
     readFile: () => "",
@@ -273,7 +273,7 @@ export function remotesOf(text: string): readonly LeafRemoteOptions[] {
   return loaded.options.leafnodes.remotes ?? LEAFNODES_DEFAULTS.remotes;
 }
 
-/** Carries bytes between two ends until both are silent, a closed end to the other as its loss. */
+/** Carries bytes between two ends until both are silent. A closed end reaches the other as a lost connection. */
 export function carry(a: FakeEnd, b: FakeEnd): void {
   for (;;) {
     const [fromA, fromB] = [a, b].map(({ connection }) => connection.take().replaceAll(/<s2_\w+>\r\n/g, ""));
