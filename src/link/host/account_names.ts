@@ -1,4 +1,4 @@
-/** The accounts that links name, where the engine looks them up: one slot of its table for each hash. */
+/** The table in which the engine looks up the accounts that links name: one slot for each hash. */
 import {
   ACCOUNT_NAME_BYTES,
   ACCOUNT_NAME_ID,
@@ -21,7 +21,7 @@ export class AccountNames {
     this.#area = shard.shared.map.area(shard.node).area >> 2;
   }
 
-  /** Enters the name that the engine asked for; false where no account has it. */
+  /** Enters the name that the engine asked for. Returns false if no account has it. */
   learn(): boolean {
     const { shared, engine, accounts } = this.#shard;
     const { words, bytes } = shared;
@@ -37,7 +37,7 @@ export class AccountNames {
     return true;
   }
 
-  /** Accounts have changed: every name is asked for anew. */
+  /** Accounts have changed. Empties the table, so that the engine asks for every name again. */
   forgetAll(): void {
     const { words } = this.#shard.shared;
     const table = this.#word(AREA_ACCOUNT_NAMES) >> 2;

@@ -1,4 +1,7 @@
-/** What messages of each account have crossed routes and gateways; leaf links are in one account, and count by themselves. */
+/**
+ * Counts the messages of each account that cross routes and gateways. Leaf links are not counted here: each is in one
+ * account and has counters of its own.
+ */
 import {
   LINK_COUNTERS_BYTES,
   LINK_COUNTERS_IN,
@@ -23,7 +26,10 @@ export class AccountTraffic {
     this.#shard = shard;
   }
 
-  /** Where messages of an account that cross links of a kind are counted; 0 for those that are not. */
+  /**
+   * The address of the counters for an account's messages over links of one kind; 0 for leaf links, which are not
+   * counted here.
+   */
   addressOf(account: number, kind: LinkKind, direction: Direction): number {
     if (kind === "leaf") return 0;
     const { shared, node } = this.#shard;
@@ -31,7 +37,7 @@ export class AccountTraffic {
     return ofAccount + direction + (kind === "gateway" ? LINK_COUNTERS_OF_GATEWAYS : 0);
   }
 
-  /** Counts a message that the engine had no part in. */
+  /** Counts a message that the engine did not handle. */
   count(accountName: string, kind: LinkKind, direction: Direction, bytes: number): void {
     if (kind === "leaf") return;
     const account = this.#shard.accounts.byName(textOf(accountName));

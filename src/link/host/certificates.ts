@@ -6,8 +6,8 @@ import { parseRouteUrl } from "../route/route_url.ts";
 import type { HostLink } from "./host_link.ts";
 
 /**
- * Whether a peer may connect by its certificate; null where the block does not ask certificates that. `urls` are those of
- * the members or clusters that are configured.
+ * Whether a peer may connect because of its certificate; null if the block does not decide by certificates. `urls` are
+ * those of the configured members or clusters.
  */
 export function certificateVerdict(
   link: LinkConnection,

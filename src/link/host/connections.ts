@@ -1,5 +1,5 @@
 /**
- * The sockets of the links shard: accepted or dialled, and secured where the protocol says so.
+ * The sockets of the links shard: accepted or dialled, and secured if the protocol asks for it.
  *
  *   dialled ─▶ CONNECTING (─▶ TUNNEL) ─▶ OPEN ⇄ SECURING (─▶ PEER_CHECK)      accepted ─▶ OPEN
  */
@@ -31,11 +31,11 @@ export interface ConnectionsOptions extends Omit<HostLinkParts, "handshakes" | "
   readonly tlsContexts: LinkTlsContexts;
   readonly frames: WebSocketLayer;
   readonly clock: LinkClock;
-  /** The addresses of a host, or why there are none. */
+  /** Looks up the addresses of a host; without any, `problem` says why. */
   resolve(host: string, done: (addresses: readonly string[], problem: string) => void): void;
-  /** Whether this server itself listens there for links of that kind. */
+  /** Whether this server itself listens there for links of this kind. */
   isOwn(kind: LinkKind, ip: string, port: number): boolean;
-  /** The protocol for a connection that a listener took; `webSocket` is null but for the WebSocket one. */
+  /** The protocol for a connection that a listener took. `webSocket` is null unless that was the WebSocket listener. */
   accepted(kind: LinkKind, connection: LinkConnection, webSocket: LeafWebSocket | null): LinkPeer;
 }
 
@@ -57,7 +57,7 @@ export class LinkConnections implements LinkDialer {
   readonly #upgrades: LinkUpgrades;
   readonly #parts: HostLinkParts;
   readonly #tunnels: ProxyTunnels;
-  /** Calls off what ends a connection that takes too long to connect. */
+  /** Cancels the timers of connections that are being opened. */
   readonly #timeouts = new Map<HostLink, () => void>();
 
   constructor(options: ConnectionsOptions) {
@@ -76,7 +76,7 @@ export class LinkConnections implements LinkDialer {
     return this.#bySlot[connection.slot]!;
   }
 
-  /** By the number that log lines show; there is one. */
+  /** Finds a link by the number that log lines show; it must exist. */
   byId(id: number): HostLink {
     return this.#byId.get(id)!;
   }
@@ -123,14 +123,14 @@ export class LinkConnections implements LinkDialer {
   proceed(connection: Connection): boolean {
     const link = this.of(connection);
     if (connection.state >= STATE_CLOSING) return false;
-    // Nothing to be done, but the shard is to see whether the connection is still there.
+    // There is nothing to do, but the shard should see whether the connection is still there.
     if (connection.phase === PHASE_PEER_CHECK) return true;
     const dial = this.#dials.get(link);
     if (this.#tunnels.isUnderWay(connection)) this.#tunnels.proceed(connection);
     else if (dial !== undefined) this.#goOnConnecting(link, dial);
     else if (this.#upgrades.isUnderWay(link)) this.#upgrades.proceed(link);
     else this.#handshakes.proceed(link);
-    // What one ends with may be the beginning of the next.
+    // The end of one step may be the beginning of the next.
     return connection.phase === PHASE_SETTLED;
   }
 
@@ -212,7 +212,7 @@ export class LinkConnections implements LinkDialer {
     });
   }
 
-  /** It has reached what was dialled. */
+  /** The connection has reached the dialled server. */
   #opened(link: HostLink, dial: Dial): void {
     this.#dials.delete(link);
     link.connection.phase = PHASE_SETTLED;
@@ -224,7 +224,7 @@ export class LinkConnections implements LinkDialer {
     dial.problem = dial.target.proxy === undefined ? problem : `${NO_PROXY}: ${problem}`;
   }
 
-  /** Main's answer about the other side's certificates. */
+  /** Takes main's answer about the other side's certificates. */
   peerChecked(connection: Connection, isValid: boolean): void {
     if (connection.state >= STATE_CLOSING || connection.phase !== PHASE_PEER_CHECK) return;
     if (this.#handshakes.peerChecked(this.of(connection), isValid))

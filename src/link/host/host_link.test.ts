@@ -6,7 +6,7 @@ import { linkConnection } from "./testing/link_connection.ts";
 
 const EARLY_BYTES = 131_072;
 
-/** A link that was accepted, and what its compression is told. */
+/** An accepted link, and what its compression is told. */
 function accept() {
   const connection = linkConnection();
   const logged: string[] = [];

@@ -1,4 +1,4 @@
-/** One socket of the links shard, as the protocol on it sees it and as its bytes come in. */
+/** One socket of the links shard, as its protocol sees it and as its bytes come in. */
 import {
   AREA_IN_MESSAGES,
   AREA_OUT_MESSAGES,
@@ -35,7 +35,7 @@ import type { LinkUpgrades } from "./link_upgrades.ts";
 import type { ReceivingLink } from "./receiving.ts";
 import type { LinkWishes } from "./wishes.ts";
 
-/** What all sockets of links work with. */
+/** What all sockets of links share. */
 export interface HostLinkParts {
   readonly shard: LinkShard;
   readonly traffic: AccountTraffic;
@@ -44,7 +44,7 @@ export interface HostLinkParts {
   readonly handshakes: LinkHandshakes;
   readonly upgrades: LinkUpgrades;
   readonly log: LinkLog;
-  /** Nobody else is to hear what peers want. */
+  /** Whether nobody else is told what peers want. */
   hasRoutesOnly(): boolean;
 }
 
@@ -54,18 +54,18 @@ export interface LinkOrigin {
   readonly isWebSocket: boolean;
 }
 
-/** What is as long as this is not copied into outboxes. */
+/** Output from this length on is not copied into outboxes. */
 const ATTACHED_BYTES_MIN = 64 * 1024;
-/** nats-server's best searches twice as long as its better, for a few per cent. */
+/** nats-server's `best` searches twice as long as its `better`, and gains a few per cent. Here both are the same. */
 const EFFORTS: Readonly<Record<CompressionLevel, S2Effort>> = {
   s2_uncompressed: S2_STORED,
   s2_fast: S2_FAST,
   s2_better: S2_BETTER,
   s2_best: S2_BETTER,
 };
-/** What a chunk of one who has not logged in may hold; what is said until then is a few KiB. */
+/** The size limit of a chunk from a peer that has not logged in; such a peer sends a few KiB. */
 const BLOCK_BYTES_BEFORE_LOGIN = 128 * 1024;
-/** What keeps a link up is not what it is there for. */
+/** Operations that only keep a link alive do not count as activity. */
 const KEEP_ALIVE: ReadonlySet<LinkOperation["kind"]> = new Set(["ping", "pong", "ok"]);
 
 export class HostLink implements LinkConnection, ReceivingLink {
@@ -74,22 +74,22 @@ export class HostLink implements LinkConnection, ReceivingLink {
   readonly remoteIp: string;
   readonly remotePort: number;
   readonly isDialled: boolean;
-  /** It is to speak WebSocket, if it does not yet. */
+  /** Whether it speaks WebSocket, or is going to. */
   readonly isWebSocket: boolean;
-  /** Null until it is connected. */
+  /** The protocol; null until the connection is open. */
   protocol: LinkPeer | null = null;
-  /** The link whose connection it is, once its handshake is done. */
+  /** The link on this connection; null until its handshake is done. */
   registered: Link | null = null;
-  /** It is for one account, which is not defined here now: what it sends is for nobody. */
+  /** Whether it is for one account that is not defined here now, so that nobody gets what it sends. */
   isOfUnknownAccount = false;
   collected: ReceivingLink["collected"] = null;
   hasTurned = false;
   #isCompressed = false;
-  /** This server has chosen it, or it has logged in: then much of it may wait here. */
+  /** Whether this server dialled the peer, or the peer has logged in. More of its bytes may then wait here. */
   #isTrusted: boolean;
-  /** Counters of messages, as they were when it was last active. */
+  /** The sum of the message counters when it was last active. */
   #activityMark = 0;
-  /** It has sent something else than messages since. */
+  /** Whether it has sent something other than messages since. */
   #wasActive = false;
   readonly #parts: HostLinkParts;
 
@@ -113,7 +113,7 @@ export class HostLink implements LinkConnection, ReceivingLink {
     return this.connection.clientId;
   }
 
-  /** How log lines name it. */
+  /** Its name in log lines. */
   get label(): string {
     return linkLabel(this.kind, this, this.isWebSocket);
   }
@@ -122,7 +122,10 @@ export class HostLink implements LinkConnection, ReceivingLink {
     return this.protocol!;
   }
 
-  /** Messages of links that others only send to are scanned by the engine. */
+  /**
+   * Whether the engine may scan its input. It never does for outbound gateways, over which only this server sends
+   * messages.
+   */
   get isRegistered(): boolean {
     const isScanned = this.registered !== null && this.registered.role !== "outbound";
     return isScanned && !this.isOfUnknownAccount && !this.#isTraced;
@@ -156,7 +159,7 @@ export class HostLink implements LinkConnection, ReceivingLink {
     return wishes.file(this.registered!, this.connection.slot, start, end);
   }
 
-  /** What the engine takes it counts by itself. */
+  /** Counts and traces an operation. The engine counts by itself what it takes. */
   note(operation: LinkOperation): void {
     if (this.#isTraced) this.#trace(traceTaken(operation, this.kind, this.#traceOptions));
     if (operation.kind === "message") {
@@ -167,7 +170,10 @@ export class HostLink implements LinkConnection, ReceivingLink {
     } else if (!KEEP_ALIVE.has(operation.kind)) this.#wasActive = true;
   }
 
-  /** Something was read or written: whether messages were, the counters tell. */
+  /**
+   * Something was read or written. Notes the time if the counters show a message, or if something else but keep-alives
+   * came.
+   */
   noteActivity(): void {
     const mark = this.#messageMark();
     if (mark === this.#activityMark && !this.#wasActive) return;
@@ -189,8 +195,8 @@ export class HostLink implements LinkConnection, ReceivingLink {
   }
 
   /**
-   * What is queued goes in clear; by WebSocket its frames have left by then, since the other side has answered nothing but the
-   * first few of them.
+   * What is queued is sent uncompressed. On WebSocket connections its frames have left by then, because the other side
+   * has answered only the first few of them.
    */
   compress(level: CompressionLevel): void {
     const { connection } = this;
@@ -201,7 +207,7 @@ export class HostLink implements LinkConnection, ReceivingLink {
       return;
     }
     shard.outbound.flush(connection.slot);
-    // It may turn out to be lost.
+    // The flush may show that the connection is lost.
     if (connection.state >= STATE_CLOSING) return;
     const clearBytes = connection.hasFrames ? 0 : shard.outbound.pendingBytes(connection);
     compression.startS2(connection.slot, {
@@ -209,16 +215,16 @@ export class HostLink implements LinkConnection, ReceivingLink {
       clearBytes,
       blockBytesMax: this.#isTrusted ? S2_BLOCK_BYTES_MAX : BLOCK_BYTES_BEFORE_LOGIN,
       onBroken: (problem) => {
-        // Of WebSockets the shard logs every read that fails.
+        // For WebSocket connections, the shard logs every read that fails.
         if (!connection.hasFrames) log("error", `${this.label} - read error: ${problem}`);
       },
     });
     this.#isCompressed = true;
-    // What frames held is no stream any more.
+    // On WebSocket connections, what has been taken out of frames cannot go back to the stream.
     this.hasTurned = !connection.hasFrames;
   }
 
-  /** It has logged in. */
+  /** The peer has logged in. */
   trust(): void {
     this.#isTrusted = true;
     if (this.#isCompressed) this.#parts.compression.setS2BlockMax(this.connection.slot, S2_BLOCK_BYTES_MAX);
@@ -229,7 +235,7 @@ export class HostLink implements LinkConnection, ReceivingLink {
     this.#parts.compression.returnS2(this.connection.slot, start, end);
   }
 
-  /** What crosses links is to be logged: then nothing is left to the engine. */
+  /** Whether everything that crosses links is logged, so that the engine must not take it. */
   get #isTraced(): boolean {
     return this.#parts.shard.options.logsTrace;
   }
@@ -243,14 +249,14 @@ export class HostLink implements LinkConnection, ReceivingLink {
     for (const line of lines) this.#parts.log("trace", `${this.label} - ${line}`);
   }
 
-  /** Counts a message where a connection and the shard count such: bytes stand behind messages. */
+  /** Counts a message for the connection and for the shard. The counter of bytes follows that of messages. */
   #count(ofConnection: number, ofArea: number, contentBytes: number): void {
     const { shared, node } = this.#parts.shard;
     countMessage(shared.words, this.connection.address + ofConnection, contentBytes);
     countMessage(shared.words, shared.map.area(node).area + ofArea, contentBytes);
   }
 
-  /** Moves with every message, in and out. */
+  /** A number that changes with every message, in and out. */
   #messageMark(): number {
     const { address } = this.connection;
     const { words } = this.#parts.shard.shared;
@@ -259,7 +265,7 @@ export class HostLink implements LinkConnection, ReceivingLink {
   }
 }
 
-/** The socket of a link of this shard. */
+/** The socket of a link. */
 export function hostOf(link: Link): HostLink {
   return link.connection as HostLink;
 }

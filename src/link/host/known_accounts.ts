@@ -1,6 +1,6 @@
 /**
- * The accounts of this server as links call them, and what they want of other servers that no subscription stands for.
- * Cold: when accounts change, and once per message that is not the engine's.
+ * The accounts of this server by the names that links use, and the interest they have on other servers that is not from
+ * a subscription. Cold: used when accounts change, and once for each message that the engine leaves to the host.
  */
 import { leafnodesElsewhereWord } from "../../memory/map.ts";
 import type { ShardAccount } from "../../shard/accounts.ts";
@@ -11,19 +11,21 @@ import type { LinkCore } from "../core/link_core.ts";
 import type { LeafAccount } from "../leaf/leaf_context.ts";
 
 export interface AccountNews {
-  /** Those that there were not before, and those that are no more. */
+  /** The accounts that are new, and those that are gone. */
   readonly come: readonly ShardAccount[];
   readonly gone: readonly ShardAccount[];
-  /** Those that are defined otherwise than before, new ones among them. */
+  /** The accounts whose definition has changed, including new ones. */
   readonly changed: readonly ShardAccount[];
 }
 
-/** Empty before the first refresh(), which comes once there are links: no message is for any of them until then. */
+/**
+ * Empty before the first refresh(), which happens once there are links. No message concerns any account before that.
+ */
 export class KnownAccounts {
   readonly #shard: LinkShard;
-  /** By id, as they were defined. */
+  /** The accounts by id, as of the last refresh(). */
   #accounts: ReadonlyMap<number, ShardAccount> = new Map();
-  /** Answers to services that are waited for, as interest of the accounts that offer them. */
+  /** The answers that requestors of this server wait for, as interest in the accounts that export the services. */
   #serviceReplies: ReadonlyMap<string, InterestKey> = new Map();
 
   constructor(shard: LinkShard) {
@@ -34,7 +36,7 @@ export class KnownAccounts {
     return this.#accounts.get(id)?.byteName;
   }
 
-  /** Accounts were defined anew, or some of them: in operator mode they come one at a time, by the thousand. */
+  /** Some accounts were defined again. In operator mode they come one at a time, by the thousand. */
   refresh(): AccountNews {
     const before = this.#accounts;
     const now = new Map(Array.from(this.#shard.accounts.all(), (account) => [account.id, account]));
@@ -48,8 +50,8 @@ export class KnownAccounts {
   }
 
   /**
-   * Answers to requests of this server's accounts come from wherever the service is. Returns the names of the accounts that
-   * want other answers than before.
+   * Announces interest in answers to requests of this server's accounts, which come from wherever the service is.
+   * Returns the names of the accounts whose interest in answers has changed.
    */
   announceReplies(core: Pick<LinkCore, "wantsHere">): string[] {
     const replies = new Map<string, InterestKey>();
@@ -74,7 +76,7 @@ export class KnownAccounts {
     return [...gone, ...come];
   }
 
-  /** What leaf links go by in an account. */
+  /** What leaf links need to know of an account. */
   leafAccount(name: string): LeafAccount | undefined {
     const account = this.#shard.accounts.byByteName(name);
     if (account === undefined) return undefined;

@@ -3,15 +3,16 @@ import { textOf } from "../../subject/byte_string.ts";
 import type { LinkConnection } from "../core/link.ts";
 import type { LeafReport } from "../leaf/leaf_report.ts";
 
-/** A leaf link as events of its account tell of it. */
+/** The description of a leaf link in events of its account. */
 export function leafInfoOf(report: LeafReport, startedAtMs: number, nameTag: string): ClientInfo {
   const rttNs = Math.round(report.rttMs * 1e6);
   return { ...identityOf(report, startedAtMs), ...connectOf(report), rttNs, nameTag };
 }
 
 /**
- * A leaf link as services are told of it, save its round trip: it is on the server at its other end. Source: nats-server
- * getClientInfo, addServerAndClusterInfo.
+ * The description of a leaf link for services, without its round trip: a leaf node counts as being on the server at its
+ * other end.
+ * Source: nats-server getClientInfo, addServerAndClusterInfo.
  */
 export function requestorOf(report: LeafReport, startedAtMs: number): ClientInfo {
   const { login, serverName } = report;
@@ -26,7 +27,7 @@ export function requestorOf(report: LeafReport, startedAtMs: number): ClientInfo
   };
 }
 
-/** Name and version come with CONNECT: of the server that has dialled. */
+/** Name and version come with CONNECT, so they are known only of a server that dialled this one. */
 function connectOf({ isSolicited, serverName, version }: LeafReport): Partial<ClientInfo> {
   return isSolicited ? {} : { name: textOf(serverName), version: textOf(version) };
 }
@@ -42,7 +43,10 @@ function identityOf({ id, ip, account, login }: LeafReport, startedAtMs: number)
   };
 }
 
-/** One that could not log in is in no account, which nats-server says so. Names are byte strings as the peer sent them. */
+/**
+ * The description of a peer that could not log in. It is in no account, which nats-server writes as "N/A". Names are
+ * byte strings as the peer sent them.
+ */
 export function refusedInfo(
   { id, remoteIp }: LinkConnection,
   known: {

@@ -1,4 +1,4 @@
-/** Leaf links that come, go or are refused, as main hears of them: for events of their accounts, and for monitoring. */
+/** Tells main of leaf links that come, go or are refused, for events of their accounts and for monitoring. */
 import type { ClientInfo } from "../../account/client_info.ts";
 import type { LoginRefusal } from "../../auth/login.ts";
 import { type CloseReason, closeReasonEntry } from "../../protocol/close_reason.ts";

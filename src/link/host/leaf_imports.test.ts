@@ -10,7 +10,7 @@ import { LeafImports } from "./leaf_imports.ts";
 
 const EXPORTER = accountDefinition(1, "EX");
 
-/** An account that takes `from` of EX under `in.`. */
+/** An account that imports `from` of EX with the prefix `in.`. */
 function importer(...subjects: string[]): AccountDefinition {
   return {
     ...accountDefinition(2, "IM"),
@@ -25,7 +25,7 @@ function importer(...subjects: string[]): AccountDefinition {
   };
 }
 
-/** What a route hears when a leaf node of IM wants things. */
+/** What a route is told when a leaf node of IM wants things. */
 function importsOf(definition: AccountDefinition) {
   const clock = new FakeClock();
   const core = new LinkCore(

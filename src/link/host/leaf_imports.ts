@@ -1,11 +1,11 @@
-/** Streams that leaf nodes of this server take through the imports of their accounts. */
+/** The streams that leaf nodes of this server receive through the imports of their accounts. */
 import type { ShardAccounts } from "../../shard/accounts.ts";
 import { textOf } from "../../subject/byte_string.ts";
 import { ANY_CLUSTER, type InterestKey, type Link } from "../core/link.ts";
 import type { LinkCore } from "../core/link_core.ts";
 import { type Shadow, StreamShadows } from "./stream_shadows.ts";
 
-/** What a leaf node wants, in its account. */
+/** A wish of a leaf node in its own account. */
 export interface LeafWish {
   readonly subject: string;
   readonly queue: string;
@@ -25,11 +25,11 @@ export class LeafImports {
 
   constructor(accounts: ShardAccounts, core: LinkCore) {
     this.#accounts = accounts;
-    // Imports happen here, not in the cluster of the leaf node.
+    // Imports are done here, not in the cluster of the leaf node.
     this.#shadows = new StreamShadows(core, "imports of leaf nodes", ANY_CLUSTER);
   }
 
-  /** A leaf node wants this. */
+  /** A leaf node wants this, with `weight` members; 0 takes it back. */
   set(link: Link, key: InterestKey, weight: number): void {
     const name = `${key.subject} ${key.queue}`;
     const before = this.#wishes.get(link)?.get(name);
@@ -37,7 +37,7 @@ export class LeafImports {
     this.#replace(link, name, before, { key, shadows, weight });
   }
 
-  /** Accounts were defined anew: `wanted` is everything that a leaf node wants of its own. */
+  /** Accounts were defined again. `wanted` is everything that the leaf node wants in its own account. */
   refresh(link: Link, wanted: Iterable<LeafWish>): void {
     for (const { subject, queue, weight } of wanted) {
       const key = { account: link.account!, subject, queue, origin: "" };

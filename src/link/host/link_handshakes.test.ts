@@ -10,7 +10,7 @@ import { linkConnection } from "./testing/link_connection.ts";
 
 const PIN = "00".repeat(32);
 
-/** A link, and TLS that does as it is told. */
+/** A link, and TLS that a test controls. */
 function open(link: Partial<SecurableLink> = {}, pinnedCerts: readonly string[] = [], checksPeers = false) {
   const clock = new FakeClock();
   const done: string[] = [];

@@ -1,5 +1,6 @@
 /**
- * TLS of links, on whichever side: with the peer's first byte or at once, within a time, with a key that is pinned.
+ * TLS handshakes of links, on either side: at once or with the peer's first byte, within a time, with a check for
+ * pinned keys.
  *
  *   startTls ─▶ (AWAITS_HELLO ─▶) SHAKING ─▶ secured, or closed
  *                    └ moment over: the fallback in clear
@@ -33,10 +34,10 @@ export interface LinkHandshakesOptions {
   readonly log: LinkLog;
 }
 
-/** What is to be secured. */
+/** A connection that can be secured. */
 export interface SecurableLink {
   readonly kind: LinkKind;
-  /** How log lines name it. */
+  /** Its name in log lines. */
   readonly label: string;
   readonly connection: Connection;
   readonly remoteIp: string;
@@ -47,16 +48,16 @@ export interface SecurableLink {
 interface Handshake {
   readonly options: LinkTls;
   readonly then: () => void;
-  /** The peer has not begun, and need not. */
+  /** Whether it waits for a peer that has not begun and need not begin. */
   isAwaited: boolean;
-  /** Calls off what happens when its time is over. */
+  /** Cancels the timeout. */
   stopTimeout: () => void;
 }
 
 export class LinkHandshakes {
   readonly #options: LinkHandshakesOptions;
   readonly #underWay = new Map<SecurableLink, Handshake>();
-  /** The name of the context that each handshake was made with. */
+  /** The name of the context with which each handshake was done. */
   readonly #secured = new Map<SecurableLink, string>();
 
   constructor(options: LinkHandshakesOptions) {
@@ -81,12 +82,12 @@ export class LinkHandshakes {
       });
       return;
     }
-    // Whoever dialled has the first word. What comes right behind a handshake is read in the event that ends it, and there
-    // is none after this call: a server waits for the one that brings the hello.
+    // The side that dialled sends first. What comes right after a handshake is read in the event that ends the
+    // handshake, and no event follows this call. So a server waits for the event that brings the hello.
     if (this.#begin(link, handshake) && link.isDialled) this.#goOn(link, handshake);
   }
 
-  /** The socket has an event. True when the link is secured and may have something to read. */
+  /** The socket has an event. Returns true if the link is secured and may have something to read. */
   proceed(link: SecurableLink): boolean {
     const handshake = this.#underWay.get(link);
     if (handshake === undefined) return false;
@@ -103,7 +104,7 @@ export class LinkHandshakes {
     this.#secured.delete(link);
   }
 
-  /** Closes links whose key is not among the pinned ones, after a reload; returns how many. */
+  /** Closes links whose key is not among the pinned ones after a reload. Returns how many. */
   closeUnpinned(): number {
     const { shard, tls, tlsContexts } = this.#options;
     let count = 0;
@@ -116,13 +117,13 @@ export class LinkHandshakes {
     return count;
   }
 
-  /** False where the connection is lost. */
+  /** Returns false if the connection is lost. */
   #begin(link: SecurableLink, handshake: Handshake): boolean {
     const { shard, tls, clock } = this.#options;
     const { connection, isDialled, remoteIp } = link;
     const { context, timeoutMs, serverName } = handshake.options;
     handshake.isAwaited = false;
-    // Records come right behind what was sent in clear.
+    // TLS records must follow what was sent unencrypted.
     shard.outbound.flush(connection.slot);
     if (connection.state >= STATE_CLOSING) return false;
     if (connection.pending !== null) {
@@ -134,7 +135,7 @@ export class LinkHandshakes {
       this.#fail(link, "read: i/o timeout");
       this.#say(link, "error", "TLS handshake timeout");
     });
-    // A server of which only the address is known is verified by that.
+    // Without a name, the server is verified by its address.
     tls.startTls(connection.slot, context, isDialled ? { serverName: serverName || remoteIp } : null);
     return true;
   }
@@ -157,7 +158,7 @@ export class LinkHandshakes {
     return false;
   }
 
-  /** Main's answer about the other side's certificates. True where the link is secured now. */
+  /** Takes main's answer about the other side's certificates. Returns true if the link is secured now. */
   peerChecked(link: SecurableLink, isValid: boolean): boolean {
     const handshake = this.#underWay.get(link);
     if (handshake === undefined) return false;
@@ -167,7 +168,7 @@ export class LinkHandshakes {
     return false;
   }
 
-  /** The handshake is done, and nothing is to be said against the other side's certificates. */
+  /** The handshake is done, and the other side's certificates are valid. Checks the pinned keys. */
   #finish(link: SecurableLink, handshake: Handshake): boolean {
     const { tls, tlsContexts } = this.#options;
     const { connection } = link;
@@ -192,7 +193,10 @@ export class LinkHandshakes {
     this.#underWay.delete(link);
   }
 
-  /** What happened to the socket, `read: <what>`, is told as Go tells it, with both its ends. */
+  /**
+   * Logs a failed handshake and closes the connection. A problem `read: <what>` is written as Go writes it, with both
+   * ends of the socket.
+   */
   #fail(link: SecurableLink, problem: string): void {
     const { shard, dialler } = this.#options;
     const { kind, connection, remoteIp, remotePort } = link;

@@ -12,7 +12,7 @@ import { linkConnection } from "./testing/link_connection.ts";
 const HASH = "$2b$04$kFkXCu8SYVvvXXWTvWVSjuMHO5NHsaAB4fM1Nrn7OSVVwLJ2Vl2hS";
 const REFUSAL = undecidedRefusal(requestOf(), "authorization violation");
 
-/** A connection to the route port, where that is the member's password. */
+/** A connection to the route port, for which this password is configured. */
 function setUp(password: string) {
   const rules = compileLoginRules(
     optionsOf(`cluster { port: 1, authorization { user: u, password: "${password}" } }`),

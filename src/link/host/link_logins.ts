@@ -1,6 +1,6 @@
 /**
- * Logins of leaf nodes, and of other servers: judged like those of clients, here where comparing texts is enough, else by the
- * logins thread.
+ * Logins of leaf nodes and of other servers. They are judged like those of clients: here if comparing texts is enough,
+ * else by the logins thread.
  */
 import { InlineJudge } from "../../auth/inline_judge.ts";
 import type { Login, LoginRefusal, LoginRequest, ServerKind, Verdict } from "../../auth/login.ts";
@@ -16,9 +16,9 @@ import type { HostLink } from "./host_link.ts";
 
 type Answer = (verdict: Login | LoginRefusal) => void;
 
-/** How other servers log in. */
+/** Judges the logins of other servers. */
 export interface ServerLogins {
-  /** See `JudgeServer`: by user and password, whatever its certificate says. */
+  /** Judges by user and password, whatever the certificate says; see `JudgeServer`. */
   judgeServer(
     kind: ServerKind,
     link: LinkConnection,
@@ -33,7 +33,7 @@ type LoginsShard = Pick<LinkShard, "options" | "node" | "ask" | "log" | "holdInp
 export class ShardLinkLogins implements LeafLogins, ServerLogins {
   readonly #shard: LoginsShard;
   #judge: InlineJudge;
-  /** Those who wait for a verdict, by their slot. */
+  /** The links that wait for a verdict, by slot. */
   readonly #waiting = new Map<number, { readonly link: HostLink; readonly answer: Answer }>();
 
   constructor(shard: LoginsShard) {
@@ -41,7 +41,7 @@ export class ShardLinkLogins implements LeafLogins, ServerLogins {
     this.#judge = new InlineJudge(shard.options.login.rules);
   }
 
-  /** The rules are new. */
+  /** The rules have changed. */
   refresh(): void {
     this.#judge = new InlineJudge(this.#shard.options.login.rules);
   }
@@ -85,7 +85,7 @@ export class ShardLinkLogins implements LeafLogins, ServerLogins {
     this.#shard.holdInput(connection);
   }
 
-  /** Whether the logins thread is asked, which answers later. */
+  /** Judges one login. Returns whether the logins thread was asked, which answers later. */
   #judgeOne(link: HostLink, request: LoginRequest, isAgain: boolean, answer: Answer): boolean {
     const verdict = this.#judge.judge(request);
     if (verdict !== null) {
@@ -99,7 +99,7 @@ export class ShardLinkLogins implements LeafLogins, ServerLogins {
       node: this.#shard.node,
       slot,
       clientId,
-      // A link logs in once.
+      // A link logs in only once.
       loginNumber: 0,
       isAgain,
       request,
@@ -108,7 +108,7 @@ export class ShardLinkLogins implements LeafLogins, ServerLogins {
     return true;
   }
 
-  /** The logins thread's verdict. */
+  /** Takes the logins thread's verdict. */
   answer(slot: number, clientId: number, verdict: Verdict): void {
     const waiting = this.#waiting.get(slot);
     if (waiting?.link.connection.clientId !== clientId) return;

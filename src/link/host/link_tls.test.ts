@@ -22,7 +22,7 @@ const session = (...peerCertificates: Uint8Array[]): TlsSession => ({
   verifiedChain: peerCertificates,
 });
 
-/** A layer that keeps what it is told, and cannot use `broken`. */
+/** A layer that keeps the contexts it is given, and refuses the one that `broken` returns. */
 function layerOf(known: Map<string, TlsContext>, broken: () => TlsContext | null): TlsLayer {
   const unused = () => {
     throw new Error("not for this test");

@@ -1,4 +1,4 @@
-/** The TLS of links: what handshakes are made with, by the names that protocols know, and which keys are pinned. */
+/** The TLS contexts of links, by the names that protocols use, and the keys that are pinned. */
 import type { TlsLayer, TlsSession } from "../../runtime/tls.ts";
 import { keyIdOf } from "../../shard/client/peer_identity.ts";
 import type { LinkTlsBlocks } from "../../shard/links/links_setup.ts";
@@ -12,8 +12,8 @@ export class LinkTlsContexts {
   }
 
   /**
-   * Handshakes from now on go by these. Returns what is wrong with some, which are used as they were before, if they were
-   * there.
+   * Uses these contexts for handshakes from now on. Returns the problems with some of them, which stay as they were
+   * before, if they existed.
    */
   configure(blocks: LinkTlsBlocks): readonly string[] {
     const problems: string[] = [];
@@ -31,17 +31,17 @@ export class LinkTlsContexts {
     return problems;
   }
 
-  /** Whether handshakes can be made under this name: not where a hub wants TLS and there is no library for it. */
+  /** Whether there is a context with this name. There is none if a hub wants TLS but no TLS library was found. */
   has(name: string): boolean {
     return this.#layer.hasContext(name);
   }
 
-  /** Whether main is to be asked about a peer's certificates. */
+  /** Whether main has to be asked about a peer's certificates. */
   checksPeers(name: string): boolean {
     return this.#blocks[name]?.checksPeers ?? false;
   }
 
-  /** Whether a peer has one of the keys that it must have. */
+  /** Whether a peer has one of the pinned keys, or no keys are pinned. */
   isPinned(name: string, { peerCertificates }: TlsSession): boolean {
     const pins = this.#blocks[name]?.pinnedCerts ?? [];
     const [leaf] = peerCertificates;

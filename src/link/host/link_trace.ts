@@ -1,4 +1,4 @@
-/** What crosses links as the trace log shows it, where tracing is on: nats-server's lines, without what INFO says. Cold. */
+/** What crosses links, as lines of the trace log: nats-server's lines, without INFO. Cold. */
 import {
   type PayloadTraceOptions,
   traceConnect,
@@ -12,11 +12,11 @@ import type { LinkOperation } from "../core/operation.ts";
 type Message = Extract<LinkOperation, { kind: "message" }>;
 type Interest = Extract<LinkOperation, { kind: "subscribe" | "unsubscribe" }>;
 
-/** Lines that servers exchange before they are anything to each other. */
+/** Lines of the handshake, which are not traced when sent. */
 const UNTRACED = /^(?:INFO|CONNECT|\+OK)\b/i;
 const MESSAGE = /^(?:[RLH]MSG) /;
 
-/** An operation of the peer. */
+/** The lines for an operation of the peer. */
 export function traceTaken(
   operation: LinkOperation,
   kind: LinkKind,
@@ -49,7 +49,7 @@ export function traceTaken(
   }
 }
 
-/** What is sent to the peer: lines, or one message. */
+/** The trace lines for what is sent to the peer: protocol lines, or one message. */
 export function traceSent(bytes: Uint8Array, options: PayloadTraceOptions): readonly string[] {
   const text = byteStringOf(bytes);
   if (!MESSAGE.test(text)) {

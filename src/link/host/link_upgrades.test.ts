@@ -10,7 +10,7 @@ import { linkConnection } from "./testing/link_connection.ts";
 
 const RECEIVE = 64;
 
-/** A link that has asked for the upgrade, and a socket that does as it is told. */
+/** A link that has asked for the upgrade, over a socket that a test controls. */
 function open(takesRequest = true) {
   const clock = new FakeClock();
   const bytes = new Uint8Array(8192);

@@ -1,5 +1,6 @@
 /**
- * The HTTP of a leaf node that reaches its hub by WebSocket: asks for the upgrade, reads the answer, and has frames follow.
+ * The HTTP upgrade of a leaf node that reaches its hub by WebSocket: asks for it, reads the answer, and switches to
+ * frames.
  *
  *   start ─▶ ASKED ─answer─▶ frames both ways, or a problem      what came behind the answer is the first of the frames
  *
@@ -21,7 +22,7 @@ import { type Connection, PHASE_HANDSHAKE, PHASE_SETTLED } from "../../shard/con
 import type { LinkShard } from "../../shard/links/link_host.ts";
 import type { LinkClock, LinkUpgrade, LinkUpgradeOutcome } from "../core/link.ts";
 
-/** Bytes of an answer taken at a time. */
+/** The bytes of an answer that are read at once. */
 const READ_BYTES = 4096;
 
 export interface LinkUpgradesOptions {
@@ -31,7 +32,7 @@ export interface LinkUpgradesOptions {
   readonly clock: LinkClock;
 }
 
-/** What is to be upgraded. */
+/** A connection that can be upgraded. */
 export interface UpgradableLink {
   readonly connection: Connection;
   readonly remoteIp: string;
@@ -117,7 +118,7 @@ export class LinkUpgrades {
     request?.then({ ok: false, problem });
   }
 
-  /** As Go begins what it tells of a read. */
+  /** The beginning of Go's text about a failed read. */
   #readOf({ connection, remoteIp, remotePort }: UpgradableLink): string {
     const local = this.#options.dialler.localAddress(connection.slot);
     return `read tcp ${connectionEndsText(local, { ip: remoteIp, port: remotePort })}`;

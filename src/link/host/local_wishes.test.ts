@@ -22,17 +22,17 @@ function streamImport(prefix: string): StreamImport {
 function setUp() {
   const index = createInterestIndex(journaledRegion(INDEX_BYTES), { hashSeed: [1, 2, 3, 4] });
   const accounts = new ShardAccounts([], undefined);
-  /** Defines both accounts, where one imports under these prefixes. */
+  /** Defines both accounts, one of which imports with these prefixes. */
   const define = (name: string, prefixes: readonly string[]) => {
     const importer = { ...accountDefinition(IMPORTER, name), streamImports: prefixes.map(streamImport) };
     accounts.configure([importer, accountDefinition(EXPORTER, "OUT")], undefined);
   };
   define("IN", []);
   const told: string[] = [];
-  /** As the ledger has it, which does not tell anything twice. */
+  /** The state of the ledger, which does not tell anything twice. */
   const wanted = new Map<string, number>();
   let isAlready = false;
-  /** What was told as wanted before there were links. */
+  /** What was told as interest from before there were links. */
   const already: string[] = [];
   const wishes = new LocalWishes(index, LINKS, accounts, {
     wantedAlready: (tell) => {
@@ -59,7 +59,7 @@ function setUp() {
     wishes.read();
     return told.splice(0).sort();
   };
-  /** What is wanted, as the last news left it. */
+  /** The current interest, after all news. */
   const state = () =>
     [...wanted].flatMap(([name, weight]) => (weight === 0 ? [] : [`${name} ${weight}`])).sort();
   return { index, wishes, define, plain, member, news, state, already };
@@ -68,7 +68,7 @@ function setUp() {
 const SUBJECTS = ["a", "b", "in.orders.x"];
 const OTHER_SHARD = 5;
 
-/** How many plain and queue subscriptions there are, by node and subject. */
+/** The number of plain and queue subscriptions, by node and subject. */
 class Truth {
   readonly #counts = new Map<string, number>();
   readonly #isImporting: boolean;
@@ -85,7 +85,7 @@ class Truth {
     this.#counts.set(`${node} ${subject} ${queue}`, count);
   }
 
-  /** What is to be told: of all nodes together, in the account and in the one whose stream it may import. */
+  /** What has to be told: the sum of all nodes, in the account and in the one whose stream it may import. */
   told(): string[] {
     const told: string[] = [];
     for (const subject of SUBJECTS) {

@@ -1,6 +1,6 @@
 /**
- * What this server's own clients and services want, read from the journal of the shared index and told to the ledger: as it
- * is, and as what it amounts to in accounts whose streams are imported.
+ * Reads from the journal of the shared index what this server's own clients and services want, and tells the ledger.
+ * Interest in imported streams is also told as interest in the accounts that export them.
  */
 
 import { SYSTEM_ACCOUNT_ID } from "../../account/definition.ts";
@@ -15,15 +15,15 @@ import { bytesOf } from "../../subject/byte_string.ts";
 import type { LinkCore } from "../core/link_core.ts";
 import { type Shadow, StreamShadows } from "./stream_shadows.ts";
 
-/** What one entry of the index was known to hold. */
+/** The last known contents of one entry of the index. */
 interface Known {
   readonly accountId: number;
   readonly subject: string;
-  /** Members by queue group, "" for plain interest (1). */
+  /** Members by queue group; "" with 1 for plain interest. */
   readonly groups: ReadonlyMap<string, number>;
-  /** What its account is called; null for one that is not defined. */
+  /** The name under which it is told in its own account; null if it is not told there. */
   readonly account: string | null;
-  /** Where it is told besides: in accounts whose streams it meets. */
+  /** Where it is told in addition: in accounts whose streams it matches. */
   readonly shadows: readonly Shadow[];
 }
 
@@ -38,14 +38,14 @@ export class LocalWishes {
   readonly #accounts: ShardAccounts;
   readonly #core: Pick<LinkCore, "wantsHere" | "wantedAlready">;
   /**
-   * By entry id: subjects that are wanted plainly and told in their own account alone, under its name; "" for all others. There
-   * may be millions, and few others.
+   * By entry id: subjects with plain interest only, told only in their own account and under its name; "" for all other
+   * entries. There may be millions of these, and only a few others.
    */
   readonly #subjects: string[] = [];
   #accountIds = new Int32Array(1024);
-  /** Everything else that somebody wants. */
+  /** All other entries that somebody wants. */
   readonly #known = new Map<number, Known>();
-  /** What accounts are called, by id; null where a subject may be told elsewhere, or not at all. */
+  /** The names of accounts, by id; null if a subject may have to be told elsewhere or not at all. */
   #names = new Map<number, string | null>();
   readonly #queueNames = new Map<number, string>();
   readonly #imports: StreamShadows;
@@ -65,7 +65,7 @@ export class LocalWishes {
     this.#imports = new StreamShadows(core, "imports", "");
   }
 
-  /** Tells of everything there is; from then on read() tells what changes. */
+  /** Tells all current interest. From then on read() tells what changes. */
   start(): void {
     this.#journal.enable(this.#node);
     this.#core.wantedAlready(() => {
@@ -77,7 +77,7 @@ export class LocalWishes {
     return !this.#journal.isEmpty;
   }
 
-  /** Tells of everything that changed since the last call. */
+  /** Tells everything that has changed since the last call. */
   read(): void {
     this.#journal.take((entryId) => this.#compare(entryId));
   }
@@ -87,7 +87,10 @@ export class LocalWishes {
     return this.#queueNames.get(queueId);
   }
 
-  /** Accounts of these ids were defined anew, or are gone: streams that are imported, and accounts that have got a name. */
+  /**
+   * The accounts with these ids were defined again or are gone. Tells what changes because of imported streams, or
+   * because an account now has a name.
+   */
   accountsChanged(changed: ReadonlySet<number>): void {
     this.#renamePlain();
     for (const [entryId, known] of this.#known) {
@@ -96,14 +99,14 @@ export class LocalWishes {
       if (places.account === known.account && StreamShadows.areSame(places.shadows, known.shadows)) continue;
       const anew = { ...known, ...places };
       this.#known.set(entryId, anew);
-      // What is told in its own account goes on, unless that is called something else now.
+      // Interest in its own account stays told, unless that account has another name now.
       const own = anew.account === known.account ? { account: null } : {};
       this.#tell({ ...anew, ...own }, NOTHING, anew.groups);
       this.#tell({ ...known, ...own }, known.groups, NOTHING);
     }
   }
 
-  /** Notes one by one what stands under names that accounts do not have any more. */
+  /** Moves subjects of accounts whose names have changed from `#subjects` to `#known`. */
   #renamePlain(): void {
     const names = this.#names;
     this.#names = new Map();
@@ -137,8 +140,8 @@ export class LocalWishes {
   }
 
   /**
-   * What an entry was known to hold is no more. Ids are used again, and the journal has each where it changed first: the
-   * subject may have moved to an entry that was looked at before, and what that one holds stays told.
+   * The known contents of an entry are gone. Ids are used again, and the journal lists each id where it changed first.
+   * So the subject may have moved to an entry that was looked at before; what that one holds stays told.
    */
   #takeBack(entryId: number, { accountId, account, subject, groups, shadows }: Known): void {
     this.#forget(entryId);
@@ -167,12 +170,12 @@ export class LocalWishes {
     return { accountId, subject: this.#subjects[entryId]!, groups: PLAINLY, account, shadows: NO_SHADOWS };
   }
 
-  /** Whether an entry is wanted plainly, and told in its own account alone. */
+  /** Whether an entry has plain interest only, and is told only in its own account. */
   #isOwnPlain(view: EntryView): boolean {
     return view.memberCount === 0 && this.#isPlain(view) && this.#nameOf(view.accountId) !== null;
   }
 
-  /** Tells of an entry of that kind, and notes it. */
+  /** Tells and notes an entry of that kind. */
   #addPlain(entryId: number, { accountId, subject }: EntryView): void {
     const subjects = this.#subjects;
     while (subjects.length <= entryId) subjects.push("");
@@ -219,8 +222,8 @@ export class LocalWishes {
   }
 
   /**
-   * Says what is different between two states of one subject. What is as it was is said as well, for another entry that had
-   * the subject may have taken it back meanwhile; the ledger tells nobody anything twice.
+   * Tells the difference between two states of one subject. What has not changed is told as well, because another entry
+   * that had the subject may have taken it back meanwhile; the ledger tells nobody anything twice.
    */
   #tell(
     { account, subject, shadows }: Known,
@@ -238,7 +241,7 @@ export class LocalWishes {
     }
   }
 
-  /** `account` null: it is not told in its own. */
+  /** Sets interest in its own account; `account` null means that it is not told there. */
   #want(account: string | null, subject: string, queue: string, weight: number): void {
     if (account !== null) this.#core.wantsHere("own", { account, subject, queue, origin: "" }, weight);
   }
@@ -248,7 +251,7 @@ export class LocalWishes {
     subject,
   }: Pick<Known, "accountId" | "subject">): Pick<Known, "account" | "shadows"> {
     const account = this.#accounts.byId(accountId);
-    // What every server answers for itself alone.
+    // Every server answers these subjects for itself alone.
     const isPrivate = accountId === SYSTEM_ACCOUNT_ID && PRIVATE_SUBJECTS.has(subject);
     const name = account === undefined || isPrivate ? null : account.byteName;
     return { account: name, shadows: StreamShadows.of(account, subject) };

@@ -1,17 +1,17 @@
 /**
- * Requests of other servers whose latency those measure: when they were delivered here, until a client answers.
+ * Requests from other servers that measure their latency. Notes when they were delivered here, until a client answers.
  * Source: nats-server remoteLatency.
  */
 import type { ClientInfo } from "../../account/client_info.ts";
 import { type RemoteLatency, respondedSample } from "../../account/latency.ts";
 
-/** As long as services have to answer, unless they say otherwise. */
+/** The default time that services have to answer. */
 const ANSWER_MS_MAX = 120_000;
-/** The oldest are forgotten for newer ones: then the other server's measurement comes to nothing. */
+/** The limit of requests. The oldest is forgotten for a newer one; then the other server gets no measurement. */
 const REQUESTS_MAX = 65_536;
 
 export class MeasuredRequests {
-  /** By reply subject, the oldest first. Times of day, in milliseconds. */
+  /** By reply subject, oldest first. Times are Unix time in milliseconds. */
   readonly #requests = new Map<string, { readonly account: string; readonly deliveredAtMs: number }>();
 
   note(account: string, reply: string, nowMs: number): void {
@@ -23,7 +23,7 @@ export class MeasuredRequests {
     this.#requests.set(reply, { account, deliveredAtMs: nowMs });
   }
 
-  /** What the requestor's server is told of an answer; null for one to no such request, or not to the first one. */
+  /** What the requestor's server is told about an answer; null if the answer is not the first one to such a request. */
   respond(reply: string, responder: ClientInfo, nowMs: number): RemoteLatency | null {
     const request = this.#requests.get(reply);
     if (request === undefined) return null;

@@ -1,6 +1,7 @@
 /**
- * What plans of the links shard say: which links get a message for plain interest, by how it came here. Queue groups, and
- * replies that may have to find their way back through other clusters, are for the host. Once per cache miss.
+ * The contents of plans of the links shard: the links that get a message for plain interest, by how the message came
+ * here. Queue groups, and replies that may have to find their way back through other clusters, are left to the host.
+ * Once per cache miss.
  */
 import {
   CONTEXT_ACCOUNTS,
@@ -30,26 +31,28 @@ import { type HostLink, hostOf } from "./host_link.ts";
 import { standIn } from "./stand_in.ts";
 import type { LinkWishes } from "./wishes.ts";
 
-/** Set beside a slot: what the leaf node or hub of that connection sends. */
+/** Set together with a slot, for messages from the leaf node or hub on that connection. */
 export const CONTEXT_FROM_LEAF = 1 << 30;
 
 const NO_WISHES: readonly LinkInterest[] = [];
 
-/** Where a mapped subject names the cluster. */
+/** The offset at which a mapped subject names the cluster. */
 const CLUSTER_START = "_GR_.".length;
 
-/** A route or gateway as origin: which one does not matter, for none of its kind gets the message. */
+/**
+ * Any route or any gateway as origin. Which one it is does not matter, because no link of its kind gets the message.
+ */
 const FROM_ROUTE: Origin = { link: standIn("route", "both"), cluster: "" };
 const FROM_GATEWAY: Origin = { link: standIn("gateway", "inbound"), cluster: "" };
 
 export interface LinkPlanSources {
   readonly shard: LinkShard;
   readonly wishes: LinkWishes;
-  /** Null before there is something to be linked with. */
+  /** Null before there are any protocols of links. */
   core(): LinkCore | null;
   readonly traffic: AccountTraffic;
   linkOfSlot(slot: number): HostLink;
-  /** Whether messages on a subject are answers that go to another cluster. */
+  /** Whether messages on this subject answer a request from another cluster. */
   isMapped(account: string, subject: string): boolean;
   /** The gateway to the cluster whose name has that hash. */
   gatewayTo(clusterHash: string): Link | undefined;
@@ -80,18 +83,21 @@ export class LinkPlanRules implements PlanRules, TargetRules {
       : resolution;
   }
 
-  /** What becomes of a subject in its account. Requests to services are the host's: no client of this shard asks. */
+  /**
+   * Resolves a subject in its account. Requests to services are left to the host, because the requestor is no client of
+   * this shard.
+   */
   #inAccount(context: number, bytes: Uint8Array, start: number, end: number): Resolution {
     const { forward, ...resolution } = this.#sources.shard.contexts.resolve(context, bytes, start, end);
     return forward === undefined ? resolution : { ...resolution, isForHost: true };
   }
 
-  /** An answer that goes to another cluster, of which no more than that is known. */
+  /** Resolves an answer that goes to another cluster; its subject does not matter. */
   #resolveAnswer(context: number): Resolution {
     const { shard, core } = this.#sources;
     const id = context & (CONTEXT_ACCOUNTS - 1);
     const account = this.#nameOf(id);
-    // Whoever is a leaf node does not know which cluster its hubs reach.
+    // A leaf node does not know which clusters its hubs can reach.
     const hasHubs = [...(core()?.links ?? [])].some(
       (link) => link.role === "hub" && link.account === account,
     );
@@ -103,7 +109,7 @@ export class LinkPlanRules implements PlanRules, TargetRules {
     const core = this.#sources.core();
     let flags = 0;
     for (const { kind, notesReplies } of core?.links ?? []) {
-      // What is told of who asks is put right for the other side of a leaf link.
+      // The account in the request info is renamed for the other side of a leaf link.
       if (kind === "leaf")
         flags |= notesReplies ? PLAN_REPLIES_ARE_FOR_HOST : PLAN_HEADED_REPLIES_ARE_FOR_HOST;
       if (kind === "gateway" && core!.recent.hasPatterns) flags |= PLAN_REPLIES_ARE_FOR_HOST;
@@ -122,7 +128,7 @@ export class LinkPlanRules implements PlanRules, TargetRules {
     if (isAfar) {
       const gateway = this.#sources.gatewayTo(subject.slice(CLUSTER_START, -1));
       if (from > 0 || gateway === undefined || !gateway.maySend(account, subject)) return true;
-      // The engine puts the whole subject behind it.
+      // The engine appends the whole subject.
       return this.#writeTarget(gateway, leg, gateway.messagePrefix(account, "", "").slice(0, -1), targets);
     }
     const links = core();
@@ -131,7 +137,7 @@ export class LinkPlanRules implements PlanRules, TargetRules {
     const isImport = leg.account !== this.#accountOf(context);
     const reached = links
       .plainLinks(origin, subject, account, wanted)
-      // Other servers import by themselves what they get; leaf nodes are in one account alone.
+      // Other servers do their own imports; only leaf nodes, which are in one account, get what is imported here.
       .filter(({ kind }) => !isImport || kind === "leaf");
     for (const link of reached.slice(from)) {
       const prefix = link.messagePrefix(account, subject, origin.cluster);
@@ -140,10 +146,10 @@ export class LinkPlanRules implements PlanRules, TargetRules {
     return true;
   }
 
-  /** False where there is no room for it. */
+  /** Returns false if there is no room for the target. */
   #writeTarget(link: Link, leg: Leg, prefix: string, targets: TargetWriter): boolean {
     const { shard, traffic } = this.#sources;
-    // Only names that no configuration has are so long.
+    // No name that a configuration can contain is that long.
     if (prefix.length > TARGET_PREFIX_BYTES_MAX) return true;
     const counters = traffic.addressOf(leg.account, link.kind, LINK_COUNTERS_OUT);
     const at = targets.add(hostOf(link).connection.address, counters, prefix.length);
@@ -173,7 +179,7 @@ export class LinkPlanRules implements PlanRules, TargetRules {
   }
 }
 
-/** Of this server, to the request of another cluster. */
+/** Whether a context is for this server's answers to requests of other clusters. */
 function isAnswerAfar(context: number): boolean {
   return (context & CONTEXT_IS_ANSWER) !== 0 && !isFromLink(context);
 }

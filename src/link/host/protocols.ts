@@ -1,4 +1,4 @@
-/** The protocols of a server's links, as its setup asks for them, and what they need of each other. */
+/** The protocols of a server's links, created as its setup asks, and the connections between them. */
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { ServerKind } from "../../auth/login.ts";
@@ -43,17 +43,17 @@ export interface ProtocolsHost {
   readonly ledger: InterestLedger;
   readonly logins: LeafLogins & ServerLogins;
   readonly notices: LeafNotices;
-  /** Whether there is such an account. */
+  /** Whether there is an account with this name. */
   hasAccount(name: string): boolean;
   account(name: string): LeafAccount | undefined;
-  /** What a link's peer wants, as `events.interest` was told it, whether `key` is among it, and how much it is. */
+  /** The interest that `events.interest` was told of a link's peer; whether `key` is among it; and its number. */
   wanted(link: Link): readonly InterestKey[];
   isWanted(link: Link, key: InterestKey): boolean;
   wantedCount(link: Link): number;
   tell(news: LinksNews): void;
 }
 
-/** What a block says of servers that connect; `urls` are those of the servers that it names. */
+/** What a block says about servers that connect; `urls` are those of the servers that it names. */
 interface ServerBlock {
   readonly authorization: LinkAuthorization | undefined;
   readonly tls: TlsOptions | undefined;
@@ -66,10 +66,10 @@ export class Protocols {
   #leafs: LeafNodes | null;
   #setup: LinksSetup;
   readonly #host: ProtocolsHost;
-  /** Every mapped reply that comes over a gateway asks for them. */
+  /** A cache, because every mapped reply that comes over a gateway needs these hashes. */
   readonly #memberHashes = new WeakMap<RouteLink, string>();
   #clusterName: string;
-  /** Of the cluster's other members. */
+  /** The leaf URLs of the cluster's other members. */
   #leafUrls: readonly string[] = [];
   #webSocketUrls: readonly string[] = [];
 
@@ -83,12 +83,12 @@ export class Protocols {
     this.#leafs = leafnodes === null ? null : this.#createLeafs(leafnodes);
   }
 
-  /** Null until there are any: hubs may come by a reload. */
+  /** Null until there are leaf nodes or hubs; a reload may bring the first hub. */
   get leafs(): LeafNodes | null {
     return this.#leafs;
   }
 
-  /** Says who this server is, and dials. */
+  /** Logs who this server is, and dials. */
   start(): void {
     if (this.routes?.cluster.isDynamic) {
       this.#host.tell({ type: "clusterName", name: textOf(this.routes.cluster.name) });
@@ -112,7 +112,7 @@ export class Protocols {
     }
   }
 
-  /** The route for an account to the member of the cluster whose id has that hash. */
+  /** The route for an account to the member of the cluster whose id has this hash. */
   routeTo(serverHash: string, account: string): Link | undefined {
     const member = this.routes?.members.find((route) => this.#hashOf(route) === serverHash);
     return member?.carrierOf(account);
@@ -133,13 +133,13 @@ export class Protocols {
     this.leafs?.closeAll();
   }
 
-  /** A new configuration: what may change does, without a link being closed that may stay. */
+  /** Applies a changed configuration, without closing any link that may stay. */
   reload(setup: LinksSetup): void {
     const before = this.#setup;
     this.#setup = setup;
     const { cluster, gateway, leafnodes } = setup;
     if (cluster !== null) this.routes?.reload(routeSettings(setup, cluster));
-    // Comparing a hash is not for every reload.
+    // Comparing a password with its hash is expensive, so it is not done at every reload.
     if (JSON.stringify(before.cluster) !== JSON.stringify(cluster)) this.routes?.judgeAgain();
     if (gateway !== null) this.gateways?.reload(gatewaySettings(setup, gateway));
     if (leafnodes === null) {
@@ -209,7 +209,7 @@ export class Protocols {
     });
   }
 
-  /** `block`: whom the configuration lets in, as it is now. */
+  /** Judges servers by `block`, which returns the current configuration. */
   #judge(kind: ServerKind, block: () => ServerBlock): JudgeServer {
     return (connection, login, isAgain, answer) => {
       const { authorization, tls, urls } = block();

@@ -7,7 +7,7 @@ import { linkConnection } from "./testing/link_connection.ts";
 
 const RECEIVE = 64;
 
-/** A tunnel that is asked for, over a socket that does as it is told. */
+/** A tunnel that is asked for, over a socket that a test controls. */
 function open() {
   const clock = new FakeClock();
   const bytes = new Uint8Array(1024);

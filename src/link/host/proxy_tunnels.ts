@@ -1,6 +1,6 @@
 /**
- * The tunnel through a proxy to what was dialled: asks for it, and reads the answer byte by byte, since what comes right
- * behind it is the hub's already.
+ * Tunnels through a proxy to the dialled server: asks for one, and reads the answer byte by byte, because what follows
+ * the answer is from the hub.
  *
  *   start ─▶ (SHAKING ─▶) ASKED ─answer─▶ a tunnel, or a problem
  *
@@ -24,14 +24,14 @@ export interface ProxyTunnelsOptions {
   readonly clock: LinkClock;
 }
 
-/** Null: there is a tunnel; else why there is none. */
+/** `problem` says why there is no tunnel; null if there is one. */
 type Done = (problem: string | null) => void;
 
 interface Request {
   readonly proxy: DialProxy;
   readonly target: string;
   readonly head: HeadReader;
-  /** The proxy is spoken with by TLS, and that is not there yet. */
+  /** Whether the TLS handshake with the proxy is not done yet. */
   isShaking: boolean;
   readonly done: Done;
   stopTimeout: () => void;
@@ -89,7 +89,7 @@ export class ProxyTunnels {
       this.#finish(connection, `${UNSHAKEN}: ${this.#readOf(connection)}: i/o timeout`),
     );
     tls.startTls(connection.slot, context, { serverName: request.proxy.host });
-    // Whoever dialled has the first word.
+    // The side that dialled sends first.
     this.#goOnShaking(connection, request);
   }
 
@@ -146,7 +146,7 @@ export class ProxyTunnels {
     request?.done(problem);
   }
 
-  /** As Go begins what it tells of a read. */
+  /** The beginning of Go's text about a failed read. */
   #readOf({ slot, ip, port }: Connection): string {
     return `read tcp ${connectionEndsText(this.#options.dialler.localAddress(slot), { ip, port })}`;
   }

@@ -6,7 +6,7 @@ import { linkConnection } from "./testing/link_connection.ts";
 
 const START = 64;
 
-/** A link in its handshake, which turns to S2 with the operation of that kind. */
+/** A link in its handshake, which switches to S2 with an operation of this kind. */
 function open(turnsWith: string) {
   const bytes = new Uint8Array(4096);
   const shard = {

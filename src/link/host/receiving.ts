@@ -1,5 +1,5 @@
 /**
- * What other servers send, from bytes to effect: plain messages by the engine, everything else parsed and given to the
+ * Takes what other servers send. The engine delivers plain messages; everything else is parsed and passed to the
  * protocol of its link. Hot: once per read.
  */
 import {
@@ -28,18 +28,24 @@ import { FILED_AT_ONCE } from "./wishes.ts";
 export interface ReceivingLink {
   readonly connection: Connection;
   readonly peer: LinkPeer;
-  /** Its handshake is done: the engine may deliver what it sends. */
+  /** Whether its handshake is done, so that the engine may deliver what it sends. */
   readonly isRegistered: boolean;
-  /** Plain interest of its peer is filed as its lines say it. */
+  /** Whether plain interest of its peer is written into the index straight from its lines. */
   readonly filesPlain: boolean;
   /** An operation too long for the receive buffer, being collected; null for none. */
   collected: Collected | null;
-  /** It has turned to S2: what its peer has sent behind the operation that is being taken goes back to the stream. */
+  /**
+   * Whether it has just switched to S2, so that what its peer has sent after the current operation goes back to the
+   * stream.
+   */
   hasTurned: boolean;
   returnRest(start: number, end: number): void;
-  /** The peer sent this operation: it counts, and is traced. */
+  /** The peer sent this operation, which is counted and traced. */
   note(operation: LinkOperation): void;
-  /** The engine files what lines of `[start, end)` want, as many as it can: see `LinkWishes.file`. */
+  /**
+   * Lets the engine write the interest of lines in `[start, end)` into the index, as many as it can: see
+   * `LinkWishes.file`.
+   */
   filePlain(start: number, end: number): number;
 }
 
@@ -63,14 +69,14 @@ export class Receiving {
     this.#area = shard.shared.map.area(shard.node).area >> 2;
   }
 
-  /** Does what `[start, end)` of the shared memory says; returns where an operation begins that is not complete. */
+  /** Takes the operations in `[start, end)` of the shared memory. Returns where an incomplete operation begins. */
   receive(link: ReceivingLink, start: number, end: number): number {
     const { connection } = link;
     let at = start;
-    // If it turned between two reads, behind a handshake of TLS, these bytes have been decoded already.
+    // If it switched between two reads, after a TLS handshake, these bytes have been decoded already.
     link.hasTurned = false;
     while (at < end && connection.state < STATE_CLOSING) {
-      // Its login is judged elsewhere, or others are to have their turn.
+      // Stops while its login is being judged, or to give others their turn.
       if (connection.state === STATE_WAITING || (at !== start && this.#shard.outbound.isLate())) return at;
       if (link.peer.isDeaf === true) return end;
       if (link.collected !== null) {
@@ -99,7 +105,7 @@ export class Receiving {
     return end;
   }
 
-  /** Delivers plain messages by the engine; returns where it stopped. */
+  /** Lets the engine deliver plain messages; returns where it stopped. */
   #scan(connection: Connection, start: number, end: number): number {
     const { engine } = this.#shard;
     let at = start;
@@ -115,7 +121,7 @@ export class Receiving {
           break;
         case REASON_RING_FULL:
           this.#shard.waitForRoom(this.#word(AREA_FULL_NODE));
-          // Much may have been done meanwhile: this link closed, for one.
+          // Other work may have been done meanwhile; it may have closed this link.
           if (connection.state >= STATE_CLOSING) return end;
           break;
         case REASON_LOOK:
@@ -127,13 +133,13 @@ export class Receiving {
     }
   }
 
-  /** Whether something is wanted there, plainly as far as one sees. */
+  /** Whether an `RS+` line begins there, which may be plain interest. */
   #isInterest(at: number, end: number): boolean {
     const bytes = this.#bytes;
     return at + 3 < end && bytes[at] === 0x52 && bytes[at + 1] === 0x53 && bytes[at + 2] === 0x2b;
   }
 
-  /** Files interest by the engine; returns where it stopped. */
+  /** Lets the engine write interest into the index; returns where it stopped. */
   #file(link: ReceivingLink, start: number, end: number): number {
     let at = start;
     for (;;) {
@@ -147,7 +153,7 @@ export class Receiving {
     }
   }
 
-  /** False for a message with more takers than a plan holds: it goes the slow way. */
+  /** Returns false if the message has more recipients than a plan holds; it is then left to the host. */
   #buildPlan(connection: Connection): boolean {
     const { plans } = this.#shard;
     const subject = this.#word(AREA_SUBJECT);
@@ -156,7 +162,10 @@ export class Receiving {
     return !plans.hasMore;
   }
 
-  /** Takes one operation of `bytes[at, end)`; returns where the next begins, or minus where one begins that is not complete. */
+  /**
+   * Takes one operation of `bytes[at, end)`. Returns where the next one begins, or the negated offset of an incomplete
+   * one.
+   */
   #takeOne(link: ReceivingLink, bytes: Uint8Array, at: number, end: number): number {
     const parsed = parseOperation(bytes, at, end, link.peer.rules, bytes !== this.#bytes);
     switch (parsed.state) {
@@ -169,7 +178,7 @@ export class Receiving {
         return end;
       case "incomplete": {
         if (parsed.bytesWanted <= IN_PLACE_BYTES_MAX) return -parsed.next;
-        // What has come of it moves out of the receive buffer at once.
+        // The part that has come moves out of the receive buffer at once.
         link.collected = { bytes: this.#shard.outbound.payloads.take(parsed.bytesWanted), length: 0 };
         this.#collect(link, link.collected, parsed.next, end);
         return end;
@@ -177,7 +186,10 @@ export class Receiving {
     }
   }
 
-  /** Takes what a collected operation still needs; does it once it is whole. Returns how many bytes that was. */
+  /**
+   * Takes the bytes that a collected operation still needs, and the operation once it is complete. Returns the number
+   * of bytes.
+   */
   #collect(link: ReceivingLink, collected: Collected, start: number, end: number): number {
     const { bytes, length } = collected;
     const count = Math.min(end - start, bytes.length - length);

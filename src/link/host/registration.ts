@@ -1,6 +1,6 @@
 /**
- * What a link is from the end of its handshake on: to the engine, which takes its bytes from then on, and a leaf link to its
- * account, as whose connection it counts.
+ * Registers links whose handshake is done: with the engine, which takes their bytes from then on, and leaf links with
+ * their account, as a connection of it.
  */
 import {
   CONNECTION_CONTEXT,
@@ -30,7 +30,7 @@ export class Registration {
     this.#shard = shard;
   }
 
-  /** Tells the engine what it may do with the bytes of a link, and shows monitoring whose it is. */
+  /** Tells the engine how to treat the bytes of a link, and enters a leaf link in its account. */
   join(link: Link): void {
     const { words } = this.#shard.shared;
     const host = hostOf(link);
@@ -46,7 +46,7 @@ export class Registration {
     this.limit(link);
   }
 
-  /** Tells the engine how large messages of a link may be. */
+  /** Tells the engine the size limit of a link's messages. */
   limit(link: Link): void {
     const { connection, peer } = hostOf(link);
     const { words } = this.#shard.shared;
@@ -61,7 +61,7 @@ export class Registration {
     countOut(this.#shard.shared, host.connection);
   }
 
-  /** Accounts were defined anew. Leaf links are in one each, whose definition they go by. */
+  /** Accounts were defined again. A leaf link goes by the new definition of its account. */
   refresh(link: Link): void {
     const { accounts } = this.#shard;
     const { connection } = hostOf(link);
@@ -69,7 +69,7 @@ export class Registration {
     else this.#setContext(link);
   }
 
-  /** Says how messages of a link are looked up, and of which account they are where they do not name it. */
+  /** Sets the context in which messages of a link are looked up, with the account if they do not name it. */
   #setContext(link: Link): void {
     const host = hostOf(link);
     const { address, slot } = host.connection;
@@ -86,7 +86,7 @@ export class Registration {
   #enterAccount(connection: Connection, name: string): void {
     const { accounts, contexts, shared } = this.#shard;
     connection.account = accounts.byByteName(name) ?? accounts.global;
-    // What a leaf node may do its protocol says; accounts do the same to its messages as to clients'.
+    // The leaf protocol applies the permissions. The account treats the messages of a leaf node like those of clients.
     connection.context = contexts.take(connection.account, null);
     countIn(shared, connection, connection.account.id);
   }

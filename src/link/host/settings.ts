@@ -1,4 +1,4 @@
-/** What the setup of the links shard means for each kind of link. */
+/** Derives the settings of each kind of link from the setup of the links shard. */
 import { assert } from "../../base/assert.ts";
 import { authorizationTimeoutMs } from "../../config/authorization.ts";
 import { compressionSettings } from "../../config/compression.ts";
@@ -14,11 +14,11 @@ import type { GatewaySettings } from "../gateway/gateway_settings.ts";
 import type { LeafOptions } from "../leaf/leaf_context.ts";
 import type { RouteSettings } from "../route/route_settings.ts";
 
-/** Lines of other servers may be so many times longer than clients', */
+/** Lines of other servers may be this many times longer than clients' lines. */
 const CONTROL_LINE_FACTOR = 16;
-/** as far as an unfinished one, blanks before it and all, finds room before what is read next. */
+/** The upper limit, so that an unfinished line with its leading blanks fits before what is read next. */
 const CONTROL_LINE_BYTES_MAX = READ_BYTES;
-// `parseOperation` limits blanks and words each; subjects are hashed in the scratch.
+// `parseOperation` limits blanks and words separately; subjects are hashed in the scratch.
 assert(2 * CONTROL_LINE_BYTES_MAX + 64 + READ_BYTES <= RECEIVE_BYTES, "a line is read to its end");
 assert(CONTROL_LINE_BYTES_MAX <= SCRATCH_BYTES, "a subject fits the scratch");
 const DIAL_TIMEOUT_MS = 1000;
@@ -152,7 +152,7 @@ export function leafOptions(
   };
 }
 
-/** `host:port` at which leaf nodes reach this server, "" where nobody is to know or listens. */
+/** The `host:port` at which leaf nodes reach this server; "" if it does not listen for them or does not tell. */
 export function leafUrl({ leafnodes, ownAddresses }: LinksSetup): string {
   if (leafnodes === null || leafnodes.port === 0 || leafnodes.options.noAdvertise) return "";
   const { options, port } = leafnodes;
@@ -160,7 +160,7 @@ export function leafUrl({ leafnodes, ownAddresses }: LinksSetup): string {
   return urlOf({ host: reachableHost(options.host, ownAddresses), port });
 }
 
-/** Accounts with routes of their own: those of the configuration and, where there are pools at all, the system account. */
+/** The accounts with routes of their own: those of the configuration and, unless pooling is off, the system account. */
 function pinnedAccounts(
   { accounts, poolSize }: { readonly accounts: readonly string[]; readonly poolSize: number },
   systemAccount: string,
@@ -184,13 +184,13 @@ function gatewayAddress(
   return { host: reachableHost(options.host, ownAddresses), port };
 }
 
-/** A host that stands for every address is replaced by one that others can dial. */
+/** Replaces a host that stands for every address by one that others can dial. */
 function reachableHost(host: string, ownAddresses: readonly string[]): string {
   if (!isEveryAddress(host)) return host;
   return ownAddresses.find((ip) => !ip.startsWith("127.") && ip !== "::1") ?? "127.0.0.1";
 }
 
-/** Of options that count from one on. */
+/** The value of an option that only counts if it is above 0. */
 function positive(value: number | undefined): number | undefined {
   return value !== undefined && value > 0 ? value : undefined;
 }

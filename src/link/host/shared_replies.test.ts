@@ -48,7 +48,9 @@ const OTHER = "_GR_.u4xB6R.abcdef.";
 const ACCOUNT = 1;
 const [INBOUND, OUTBOUND, ROUTE] = [1, 2, 3] as const;
 
-/** The engines of a links shard and of a shard of clients, with plans: everything goes to the links that `wanted` names. */
+/**
+ * The engines of a links shard and of a shard of clients, with plans by which everything goes to the links in `wanted`.
+ */
 function setUp(wanted: readonly number[] = []) {
   const shared = createSharedMemory(1, new Uint32Array([1, 2, 3, 4]), true);
   const { bytes, words, map } = shared;
@@ -109,7 +111,7 @@ function setUp(wanted: readonly number[] = []) {
     ...targets,
     writePlain: () => true,
   });
-  /** What is looked up now, of which a plan is made. */
+  /** Builds a plan for what is being looked up. */
   const build = (slot: number) => {
     const [subject, length] = [word(AREA_SUBJECT), word(AREA_SUBJECT_LENGTH)];
     plans.build(connection(slot), word(AREA_CONTEXT), subject, length, word(AREA_SUBJECT_HASH));
@@ -125,7 +127,7 @@ function setUp(wanted: readonly number[] = []) {
     want: (subject: string) => index.addPlain(NODE_SHARD_FIRST, ACCOUNT, bytesOf(subject), 0, subject.length),
     wantInGroup: (subject: string) =>
       index.addQueue(NODE_SHARD_FIRST, ACCOUNT, bytesOf(subject), 0, subject.length, bytesOf("q"), 0, 1),
-    /** The other cluster sends something: what was looked up for it, and why the engine came back in the end. */
+    /** The other cluster sends something. Returns what was looked up for it, and why the engine stopped in the end. */
     receive: (input: string) => {
       bytes.set(bytesOf(input), regions.receive);
       const scan = () => links.scanLink(INBOUND, regions.receive, regions.receive + input.length);
@@ -134,7 +136,7 @@ function setUp(wanted: readonly number[] = []) {
       if (built !== null) reason = scan();
       return { reason, built };
     },
-    /** Messages for the shard of clients, as records have them. */
+    /** The messages for the shard of clients, as they stand in records. */
     records: () => {
       links.publish(NODE_SHARD_FIRST);
       const lines: string[] = [];
@@ -147,7 +149,7 @@ function setUp(wanted: readonly number[] = []) {
       }
       return lines;
     },
-    /** A client here publishes something that the links shard gets. */
+    /** A client here publishes a message that the links shard gets. */
     publish: (subject: string, reply: string, payload = "ok", headers = "", goesBack = false) => {
       const content = messageBytes(bytesOf(payload), bytesOf(headers));
       const message = HeldMessage.of(ACCOUNT, 0, bytesOf(subject), reply, content);
@@ -164,7 +166,7 @@ function setUp(wanted: readonly number[] = []) {
       if (built !== null) reason = drain();
       return { reason, built };
     },
-    /** Whether a client's message goes to the links shard, and whether the plan that said so last still holds. */
+    /** Whether a client's message goes to the links shard, and whether the plan that said so before is still valid. */
     goesAfar: (subject: string) => {
       const at = ofClients.scratch;
       bytes.set(bytesOf(subject), at);
@@ -173,7 +175,10 @@ function setUp(wanted: readonly number[] = []) {
       const plan = found || clientPlans.build(ofClients.connections, ACCOUNT, at, subject.length, hash);
       return { isKnown: found !== 0, isAfar: words[(plan + PLAN_ALL_NODES) >> 2] === 1 << node };
     },
-    /** A client publishes by the plan of its shard; whether the record says that nobody else has the message. */
+    /**
+     * A client publishes by the plan of its shard. Returns whether the record says that nobody else has the message, or
+     * undefined without a record.
+     */
     publishByPlan: (subject: string) => {
       const at = ofClients.scratch;
       const rest = at + 256;
@@ -194,7 +199,7 @@ function setUp(wanted: readonly number[] = []) {
       words[(regions.area + AREA_NOW_MS) >> 2]! += MAPPED_REPLY_MS + MAPPED_REPLY_SPARE_MS;
       links.forgetOver();
     },
-    /** What a link is sent, and no more of it. */
+    /** What a link was sent; it is forgotten after that. */
     sent: (slot: number) => {
       const outbox = words[(connection(slot) + CONNECTION_OUTBOX) >> 2]!;
       if (outbox === 0) return "";

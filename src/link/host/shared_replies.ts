@@ -1,6 +1,6 @@
 /**
- * Replies that cross gateways, as the engine keeps them in the shared memory: which were subscribed to lately, and what
- * the mapped ones stood for. What the engine leaves to the host is kept with the rest.
+ * Replies that cross gateways, in the tables that the engine keeps in the shared memory: which subjects were subscribed
+ * to recently, and what mapped replies stood for. The host uses the same tables for what the engine leaves to it.
  */
 import {
   AREA_NOW_MS,
@@ -18,7 +18,7 @@ import type { LinkClock } from "../core/link.ts";
 import type { RecentLiterals } from "../core/recent_interest.ts";
 import type { ReplyMemory } from "../gateway/gateway_replies.ts";
 
-/** How often replies that are over are forgotten while no new ones come: until then they hold. */
+/** How often expired replies are removed while no new ones come. They still count until then. */
 const SWEEP_MS = 200;
 
 export class SharedReplies implements ReplyMemory, RecentLiterals {
@@ -36,12 +36,12 @@ export class SharedReplies implements ReplyMemory, RecentLiterals {
     this.#scratch = scratch + SCRATCH_SUBJECT;
   }
 
-  /** With what replies are mapped. */
+  /** The prefix of this server's mapped replies. */
   set prefix(prefix: string) {
     writeByteString(this.#shard.shared.bytes, this.#area + AREA_OWN_REPLY_PREFIX, prefix);
   }
 
-  /** Tells the engine the time: before it drains or scans. */
+  /** Tells the engine the time. Called before it drains or scans. */
   tick(): void {
     this.#shard.shared.words[(this.#area + AREA_NOW_MS) >> 2] = Math.floor(this.#shard.nowMs) + 1;
   }
@@ -71,7 +71,7 @@ export class SharedReplies implements ReplyMemory, RecentLiterals {
     return byteStringOf(bytes, start, start + words[(entry + REPLY_LENGTH) >> 2]!);
   }
 
-  /** The engine may have remembered some: they are forgotten in time. */
+  /** Makes sure that replies which the engine may have remembered are removed in time. */
   sweepLater(): void {
     if (this.#isSweeping || this.#isEmpty) return;
     this.#isSweeping = true;
@@ -88,14 +88,14 @@ export class SharedReplies implements ReplyMemory, RecentLiterals {
     return words[(map.replies + REPLIES_HEAD) >> 2] === words[(map.replies + REPLIES_TAIL) >> 2];
   }
 
-  /** Copies a subject to where the engine reads it; returns its address. */
+  /** Copies a subject to the scratch, where the engine reads it. Returns its address. */
   #put(subject: string): number {
     writeByteString(this.#shard.shared.bytes, this.#scratch, subject);
     return this.#scratch;
   }
 }
 
-/** Replies are part of a line, subjects may be longer. */
+/** Whether a subject is short enough for a reply, which is part of a line; subjects may be longer. */
 function mayBeReply({ length }: string): boolean {
   return length <= MESSAGE_LINE_BYTES_MAX;
 }

@@ -1,6 +1,6 @@
 import type { Link } from "../core/link.ts";
 
-/** A link that nothing crosses: it stands for all of its kind, or for the links shard itself. */
+/** A link that nothing crosses. It stands for all links of its kind, or for the links shard itself. */
 export function standIn(kind: Link["kind"], role: Link["role"]): Link {
   return {
     kind,

@@ -1,6 +1,6 @@
 /**
- * What interest in imported streams amounts to in the accounts that export them: other servers publish there, and must know.
- * Counted, since several local subjects may amount to the same one.
+ * Interest in imported streams, as interest in the accounts that export them: other servers publish there, and must
+ * know of it. It is counted, because several local subjects may result in the same one.
  */
 import { shadowSubject } from "../../account/shadow_interest.ts";
 import type { ShardAccount } from "../../shard/accounts.ts";
@@ -17,9 +17,9 @@ const NONE: readonly Shadow[] = [];
 export class StreamShadows {
   readonly #core: Pick<LinkCore, "wantsHere">;
   readonly #tag: string;
-  /** Under which routes hear of it: "" for this server's own, `_` for leaf nodes'. */
+  /** The origin that routes are told: "" for this server's own interest, `_` for leaf nodes'. */
   readonly #origin: string;
-  /** Members in all, by (account, subject, queue). */
+  /** The total of members, by (account, subject, queue). */
   readonly #totals = new Map<string, number>();
 
   constructor(core: Pick<LinkCore, "wantsHere">, tag: string, origin: string) {
@@ -28,7 +28,7 @@ export class StreamShadows {
     this.#origin = origin;
   }
 
-  /** Where interest of an account in a subject, a byte string, is interest in streams of others. */
+  /** The interest in streams of other accounts that an account's interest in a subject, a byte string, results in. */
   static of(account: ShardAccount | undefined, subject: string): readonly Shadow[] {
     const imports = account?.definition.streamImports ?? [];
     if (imports.length === 0) return NONE;
@@ -45,7 +45,7 @@ export class StreamShadows {
     );
   }
 
-  /** There are `more` members than before, or fewer. */
+  /** Adds `more` members; a negative number removes some. */
   add(shadows: readonly Shadow[], queue: string, more: number): void {
     if (more === 0) return;
     for (const { account, subject } of shadows) {

@@ -1,10 +1,10 @@
-/** Callbacks in time for the protocols of links, over one timer of the shard. */
+/** The timers of the protocols of links, over one timer of the shard. */
 import { Heap } from "../../base/heap.ts";
 import type { LinkClock } from "../core/link.ts";
 
 interface Timer {
   readonly dueMs: number;
-  /** Null once it was called off. */
+  /** Null once it was cancelled or called. */
   callback: (() => void) | null;
 }
 
@@ -13,7 +13,7 @@ export class LinkTimers implements LinkClock {
   readonly #watch: (dueMs: number) => void;
   readonly #heap = new Heap<Timer>((a, b) => a.dueMs < b.dueMs);
 
-  /** `watch` is told when to call fire() next, in milliseconds of `now`; each call replaces the last. */
+  /** `watch` is told when to call fire() next, in milliseconds of `now`; each call replaces the previous one. */
   constructor(now: () => number, watch: (dueMs: number) => void) {
     this.#now = now;
     this.#watch = watch;
@@ -36,7 +36,7 @@ export class LinkTimers implements LinkClock {
     };
   }
 
-  /** Calls back what is due. */
+  /** Calls everything that is due. */
   fire(): void {
     const nowMs = this.#now();
     for (let first = this.#heap.first; first !== undefined; first = this.#heap.first) {

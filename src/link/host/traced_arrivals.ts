@@ -1,5 +1,5 @@
 /**
- * Messages of other servers that ask to be traced, as they come in. Cold. Source: nats-server `initMsgTrace`,
+ * Begins traces for messages of other servers that ask for it. Cold. Source: nats-server `initMsgTrace`,
  * `allowedToPublishOnMsgTraceDest`.
  */
 import { publishViolationLogText, publishViolationText } from "../../protocol/errors.ts";
@@ -20,7 +20,10 @@ export class TracedArrivals {
     this.#shard = shard;
   }
 
-  /** The message as it goes on; null where it does not. Once all is done with a traced one, its trace is to be ended. */
+  /**
+   * Returns the message as it goes on, or null if it does not. When everything is done with a traced message, the
+   * caller ends its trace.
+   */
   begin(link: Link, message: LinkMessage): LinkMessage | null {
     const { bytes, headerBytes } = message.content;
     const account = this.#shard.accounts.byByteName(message.account);
@@ -47,7 +50,10 @@ export class TracedArrivals {
   }
 }
 
-/** What a leaf node could publish itself; other servers of the cluster, or of another one, are trusted. */
+/**
+ * Whether the link's peer may send a trace to this subject. A leaf node may if it could publish there itself; members
+ * of the cluster and other clusters are trusted.
+ */
 function mayPublish(link: Link, isInSystemAccount: boolean, destination: string): boolean {
   const bytes = bytesOf(destination);
   if (isReservedSubject(bytes, 0, bytes.length, isInSystemAccount)) return false;

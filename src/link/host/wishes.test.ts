@@ -42,7 +42,10 @@ function setUp() {
   const { words, bytes } = shared;
   words[(connections + CONNECTION_BYTES + CONNECTION_CONTEXT) >> 2] = CONTEXT_FROM_ROUTE | ACCOUNT;
   words[(area + AREA_CONTROL_LINE_MAX) >> 2] = 4096;
-  /** Has the engine file lines of a connection that is for one account, and the host what makes the index larger. */
+  /**
+   * Lets the engine write the interest of lines on a connection for one account; the host writes what makes the index
+   * grow.
+   */
   const file = (link: Link, text: string): string => {
     let rest = text;
     for (;;) {
@@ -145,7 +148,7 @@ describe("LinkWishes", () => {
     expect(listed.sort()).toEqual(
       [...lines.map((_, number) => `7 a.${number} `), "7 a.2 L", "7 known "].sort(),
     );
-    // A queue group is the host's.
+    // A line with a queue group is left to the host.
     expect(file(route, "RS+ b\r\nRS+ c q 1\r\n")).toBe("RS+ c q 1\r\n");
     for (const subject of ["a.0", "a.1", "a.3"]) wishes.set(route, ACCOUNT, key(subject), 0);
     expect(match("a.0").wishes.map(({ link }) => link)).toEqual([leaf]);

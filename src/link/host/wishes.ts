@@ -1,8 +1,8 @@
 /**
- * What peers want, by entry of the shared index, where it makes the links shard a node with interest like any other.
+ * What peers want, by entry of the shared index. There it is interest of the links shard, a node like any other.
  *
- * A group that only leaf nodes or other clusters serve is interest of NODE_FAR: other shards leave it to this one where
- * nobody nearer serves it.
+ * A group that only leaf nodes or other clusters serve is interest of NODE_FAR: other shards pass a message to this one
+ * if nobody nearer serves the group.
  */
 import { grown } from "../../base/grown_array.ts";
 import { INDEX_FULL, MEMBERS_MAX, NOT_FOUND } from "../../interest/interest_index.ts";
@@ -16,34 +16,37 @@ import type { LinkInterest } from "../core/routing.ts";
 
 type WishKind = Pick<InterestKey, "queue" | "origin">;
 
-/** A wish as an object: one that shares its entry, or is of a group or of leaf nodes, or that is looked at. */
+/** A wish that needs an object: it shares its entry, or is for a group or for leaf nodes, or is being looked at. */
 interface Wish extends LinkInterest {
   readonly wisher: Wisher;
   readonly account: number;
   readonly subject: string;
   weight: number;
   readonly entry: number;
-  /** Queue id, 0 for a plain one. */
+  /** The queue id; 0 for plain interest. */
   readonly queueId: number;
   readonly generationWord: number;
   /** The next wish of the same entry. */
   next: Wish | null;
 }
 
-/** What one link wants. */
+/** The wishes of one link. */
 interface Wisher {
   readonly link: Link;
-  /** Stands for it in the list of entries, > 0. */
+  /** The number that stands for the link in `#byEntry`, > 0. */
   readonly number: number;
-  /** There may be millions, nearly all of them plain, for anybody, and alone at their entry: these are a number each. */
+  /**
+   * Stands for each wish that is plain, without origin and alone at its entry. There may be millions of wishes, nearly
+   * all of this kind, and each takes only a number.
+   */
   readonly alone: LinkInterest;
   aloneCount: number;
-  /** The entry of the one that was added last, NO_ENTRY for none. */
+  /** The entry of the last such wish that was added, NO_ENTRY for none. */
   lastAlone: number;
   readonly listed: Set<Wish>;
 }
 
-/** A wish, described. */
+/** The description of a wish. */
 export interface ListedWish {
   readonly account: number;
   readonly subject: string;
@@ -54,13 +57,13 @@ export interface ListedWish {
 
 const PLAIN: WishKind = { queue: "", origin: "" };
 
-/** What stands for an entry beside a link's number: nobody wants it, or the wishes are listed. */
+/** The values of `#byEntry` other than a link's number: nobody wants the entry, or its wishes are in `#lists`. */
 const NOBODY = 0;
 const LISTED = -1;
 
 const NO_ENTRY = -1;
 
-/** Entries that the engine files while it has the lock. */
+/** The most entries that the engine writes while it holds the lock. */
 export const FILED_AT_ONCE = 128;
 
 type WishesShard = Pick<ShardContext, "node" | "shared" | "engine" | "index">;
@@ -68,17 +71,17 @@ type WishesShard = Pick<ShardContext, "node" | "shared" | "engine" | "index">;
 export class LinkWishes {
   readonly #shard: WishesShard;
   readonly #generations: LocalGenerations;
-  /** Where the subject lies while it is filed: the engine reads the shared memory alone. */
+  /** Where a subject lies while it is written into the index, because the engine reads only the shared memory. */
   readonly #scratch: number;
   readonly #byLink = new Map<Link, Wisher>();
-  /** By their numbers; null where one is free. */
+  /** By their numbers; null if a number is free. */
   readonly #wishers: (Wisher | null)[] = [null];
-  /** By entry id, which are dense: NOBODY, LISTED, or the number of the only link that wants it. */
+  /** By entry id (ids are dense): NOBODY, LISTED, or the number of the only link that wants it. */
   #byEntry = new Int32Array(1024);
-  /** Of entries that one link alone wants: those of the same link that came before and after, NO_ENTRY for none. */
+  /** For entries that one link alone wants: the previous and the next one of the same link, NO_ENTRY for none. */
   #earlier = new Int32Array(1024);
   #later = new Int32Array(1024);
-  /** Of entries that are LISTED: the wish that was added last, the others behind it. */
+  /** For LISTED entries: the wish that was added last, which leads to the others. */
   readonly #lists = new Map<number, Wish>();
 
   constructor(shard: WishesShard) {
@@ -88,14 +91,15 @@ export class LinkWishes {
   }
 
   /**
-   * A link wants what `key` says, in the account of that id; `weight` 0: no more. False where the index has no room.
+   * A link wants what `key` says, in the account with this id; `wanted` 0 takes it back. Returns false if the index has
+   * no room.
    */
   set(link: Link, account: number, key: InterestKey, wanted: number): boolean {
     const { shared, index } = this.#shard;
     const weight = Math.min(wanted, MEMBERS_MAX);
     const end = this.#writeSubject(key.subject);
     const isPlain = weight > 0 && key.queue === "";
-    // Files a plain wish at once: the index takes it for the same again if it is known.
+    // A plain wish is written at once; if it is known, the index treats it as a repetition.
     const entry = isPlain ? this.#addPlain(account, end) : this.#find(account, end);
     if (entry === INDEX_FULL) return false;
     const known = this.#wishOf(link, entry, key);
@@ -115,12 +119,12 @@ export class LinkWishes {
   }
 
   /**
-   * Files what a link wants plainly, as the lines in `[start, end)` of its input say, for as long as the engine can; see
-   * there. Returns how many lines it took, or INTEREST_OF_UNKNOWN_ACCOUNT.
+   * Writes plain interest of a link into the index, from the lines in `[start, end)` of its input, for as long as the
+   * engine can: see `fileInterest`. Returns how many lines it took, or INTEREST_OF_UNKNOWN_ACCOUNT.
    */
   file(link: Link, slot: number, start: number, end: number): number {
     const { shared, engine, index, node } = this.#shard;
-    // Behind whatever subject may be written.
+    // At the end of the scratch, after any subject that may be written.
     const ids = this.#scratch + SCRATCH_BYTES - FILED_AT_ONCE * 4;
     const count = index.fileMany(node, FILED_AT_ONCE, (region) =>
       engine.fileInterest(region, node, slot, start, end, ids, FILED_AT_ONCE),
@@ -130,7 +134,7 @@ export class LinkWishes {
     return count;
   }
 
-  /** A link is gone. */
+  /** A link is gone. Removes all its wishes. */
   forget(link: Link): void {
     const wisher = this.#byLink.get(link);
     if (wisher === undefined) return;
@@ -139,7 +143,7 @@ export class LinkWishes {
     this.#wishers[wisher.number] = null;
   }
 
-  /** Every wish for a subject that was matched. */
+  /** All wishes of the matched entries. */
   of(match: MatchResult): LinkInterest[] {
     const found: LinkInterest[] = [];
     for (let i = 0; i < match.entryCount; i++) {
@@ -153,25 +157,25 @@ export class LinkWishes {
     return found;
   }
 
-  /** Whether a link wants what `key` says, in the account of that id. */
+  /** Whether a link wants what `key` says, in the account with this id. */
   has(link: Link, account: number, key: InterestKey): boolean {
     const entry = this.#find(account, this.#writeSubject(key.subject));
     return this.#wishOf(link, entry, key) !== null;
   }
 
-  /** How many a link has. */
+  /** The number of a link's wishes. */
   countOf(link: Link): number {
     const wisher = this.#byLink.get(link);
     return wisher === undefined ? 0 : wisher.aloneCount + wisher.listed.size;
   }
 
-  /** What a link wants. */
+  /** The wishes of a link. */
   list(link: Link): readonly ListedWish[] {
     const wisher = this.#byLink.get(link);
     return wisher === undefined ? [] : [...this.#wishesOf(wisher)];
   }
 
-  /** Plans that a link's wishes are part of are void: it lets other subjects through than before. */
+  /** Makes void all plans that a link's wishes are part of, because the link now lets other subjects through. */
   bumpAll(link: Link): void {
     const wisher = this.#byLink.get(link);
     if (wisher === undefined) return;
@@ -191,7 +195,7 @@ export class LinkWishes {
     });
   }
 
-  /** Writes a subject where it is read from; returns its end there. */
+  /** Writes a subject into the scratch, and returns its end there. */
   #writeSubject(subject: string): number {
     writeByteString(this.#shard.shared.bytes, this.#scratch, subject);
     return this.#scratch + subject.length;
@@ -202,7 +206,7 @@ export class LinkWishes {
     return index.find(account, shared.bytes, this.#scratch, end);
   }
 
-  /** The wish of a link that `key` names, among those of an entry. */
+  /** The wish of a link with this queue and origin, among those of an entry. */
   #wishOf(link: Link, entry: number, { queue, origin }: WishKind): Wish | null {
     const number = entry === NOT_FOUND ? NOBODY : (this.#byEntry[entry] ?? NOBODY);
     if (number > NOBODY) {
@@ -216,7 +220,7 @@ export class LinkWishes {
     return wish;
   }
 
-  /** Notes that the index has a plain wish for anybody under `entry`, if it is not known. */
+  /** Notes a plain wish without origin under `entry`, if it is not known. */
   #noteAlone(wisher: Wisher, entry: number): void {
     this.#growTo(entry);
     const number = this.#byEntry[entry]!;
@@ -233,7 +237,7 @@ export class LinkWishes {
     this.#later = grown(this.#later, entry + 1);
   }
 
-  /** A link alone wants an entry, plainly. */
+  /** Notes that one link alone has a plain wish for an entry. */
   #addAlone(wisher: Wisher, entry: number): void {
     this.#byEntry[entry] = wisher.number;
     const last = wisher.lastAlone;
@@ -244,7 +248,7 @@ export class LinkWishes {
     wisher.aloneCount++;
   }
 
-  /** It does no more. */
+  /** Undoes `#addAlone`, except for `#byEntry`. */
   #removeAlone(wisher: Wisher, entry: number): void {
     const earlier = this.#earlier[entry]!;
     const later = this.#later[entry]!;
@@ -276,7 +280,7 @@ export class LinkWishes {
     };
   }
 
-  /** Puts a wish before the others of its entry. */
+  /** Adds a wish to the list of its entry, before the others. */
   #list(wish: Wish): void {
     const { entry, wisher } = wish;
     this.#growTo(entry);
@@ -293,23 +297,23 @@ export class LinkWishes {
     wisher.listed.add(wish);
   }
 
-  /** Everything that a link wants. */
+  /** All wishes of a link. */
   *#wishesOf(wisher: Wisher): Iterable<Wish> {
     yield* wisher.listed;
-    // The one that is looked at may be taken back meanwhile.
+    // The caller may remove the wish that it looks at.
     for (let entry = wisher.lastAlone, earlier = NO_ENTRY; entry !== NO_ENTRY; entry = earlier) {
       earlier = this.#earlier[entry]!;
       yield this.#describe(wisher, entry, PLAIN, 1, 0);
     }
   }
 
-  /** The entry id, or INDEX_FULL. */
+  /** Returns the entry id, or INDEX_FULL. */
   #addPlain(account: number, end: number): number {
     const { index, node, shared } = this.#shard;
     return index.addPlain(node, account, shared.bytes, this.#scratch, end);
   }
 
-  /** The entry id, or INDEX_FULL. */
+  /** Returns the entry id, or INDEX_FULL. */
   #addMembers(far: boolean, account: number, end: number, queue: string, members: number): number {
     const { index, node, shared } = this.#shard;
     const queueBytes = bytesOf(queue);
@@ -318,7 +322,7 @@ export class LinkWishes {
     return index.addQueue(owner, account, shared.bytes, this.#scratch, end, queueBytes, 0, queueEnd, members);
   }
 
-  /** A group has more members behind the link, or fewer. The subject is written. */
+  /** The number of a group's members behind the link has changed. The subject is in the scratch, up to `end`. */
   #change(wish: Wish, end: number, weight: number): void {
     const { index, node } = this.#shard;
     const { link, account, queue, entry, queueId } = wish;
@@ -366,7 +370,7 @@ export class LinkWishes {
   }
 }
 
-/** Served by members of this server and its cluster first. */
+/** Whether a wish is for a group that members of this server and its cluster serve first. */
 function isFar(link: Link, { queue, origin }: WishKind): boolean {
   return queue !== "" && (link.kind !== "route" || origin !== "");
 }

@@ -1,7 +1,7 @@
 import { ShardAccounts } from "../../../shard/accounts.ts";
 import { Connection } from "../../../shard/connection.ts";
 
-/** A link's connection without a socket, in slot 1, with the client id 7. */
+/** The connection of a link without a socket, in slot 1, with the client id 7. */
 export function linkConnection(ip = "10.0.0.2", port = 6222): Connection {
   return new Connection({
     slot: 1,
