@@ -17,21 +17,22 @@ import { isSourceAllowed } from "./source_address.ts";
 import { findSignatureProblem } from "./user_login.ts";
 
 /**
- * The decision in operator mode, where a user JWT is what counts: a chain from a trusted operator over the account to
- * the user, and a nonce signed by the user. Source: nats-server auth.go, processClientOrLeafAuthentication.
+ * The decision about a login in operator mode, where the user JWT decides: there must be a chain from a trusted
+ * operator over the account to the user, and the user must have signed the nonce. Source: nats-server auth.go,
+ * processClientOrLeafAuthentication.
  */
 
-/** What the search for an account came to. */
+/** The outcome of the search for an account. */
 export type AccountResult =
   | { readonly ok: true; readonly account: LoadedAccount }
   | { readonly ok: false; readonly problem: string };
 
 export interface JwtContext {
   readonly trust: OperatorTrust;
-  /** The claims of a user JWT whose signature its issuer made; undefined for any other text. */
+  /** The claims of a user JWT that its issuer has signed; undefined for any other text. */
   readonly readUser: (token: string) => UserClaims | undefined;
   readonly rules: Pick<LoginRules, "pinnedAccounts" | "defaultSentinel">;
-  /** An account that is at hand and has not expired. */
+  /** Finds an account that is loaded and has not expired. */
   readonly findAccount: (key: string) => LoadedAccount | undefined;
   readonly verifySignature: SignatureCheck;
   readonly nowMs: number;
@@ -57,7 +58,7 @@ export interface JwtRefusal {
   readonly log: LoginLog;
 }
 
-/** What a user JWT brings to a login. */
+/** What a login gets from a user JWT. */
 export type JwtGrant = Pick<
   Login,
   | "account"
@@ -76,8 +77,8 @@ export type JwtGrant = Pick<
 >;
 
 /**
- * Decides about `request`; `proxyKey` is the trusted proxy that vouched for it, empty for none. `fetched` is what the
- * search came to that an earlier "needs account" asked for.
+ * Decides about `request`. `proxyKey` is the key of the trusted proxy that vouched for it, "" for none. `fetched` is
+ * the outcome of the search that an earlier "needs account" asked for.
  */
 export function decideJwt(
   request: LoginRequest,
@@ -95,7 +96,7 @@ export function decideJwt(
   return isShown ? { ...decision, jwt: chosen.jwt } : decision;
 }
 
-/** Decides by a user JWT that is one; `claimed` has it. */
+/** Decides by a user JWT that could be read; `claimed` has its text. */
 function decideUserJwt(
   claimed: Claimed,
   user: UserClaims,
@@ -140,7 +141,9 @@ function decideUserJwt(
   };
 }
 
-/** What CONNECT brought, if it is a user JWT, else the one for clients that bring none. */
+/**
+ * Chooses the JWT of CONNECT if it is a user JWT, else the one for clients that bring none; undefined if neither is.
+ */
 function chooseJwt(jwt: string, { rules: { defaultSentinel }, readUser }: JwtContext) {
   for (const candidate of [jwt, defaultSentinel]) {
     const user = candidate === "" ? undefined : readUser(candidate);
@@ -157,10 +160,10 @@ export const UNKNOWN_ISSUER = "User JWT issuer is not known";
 
 export type FoundRights =
   | { readonly ok: true; readonly rights: UserRights }
-  /** `detail` says more than nats-server does at a login. */
+  /** `detail` says more than nats-server tells at a login. */
   | { readonly ok: false; readonly problem: string; readonly detail?: string };
 
-/** The user's rights: its own, or those of the scope of the key that signed it. */
+/** Finds the user's rights: its own, or those of the scope of the key that signed it. */
 export function findRights(user: UserClaims, account: LoadedAccount, trust: OperatorTrust): FoundRights {
   if (!trust.trustedKeys.includes(account.claims.issuer)) {
     return { ok: false, problem: "Account JWT not signed by trusted operator" };
@@ -180,7 +183,7 @@ export function findRights(user: UserClaims, account: LoadedAccount, trust: Oper
   return { ok: false, problem: "User JWT generated invalid permissions", detail: expansion.problem };
 }
 
-/** What stands against a user whose issuer is known; undefined for nothing. */
+/** The reason to refuse a user whose issuer is known; undefined if there is none. */
 function findFault(
   user: UserClaims,
   rights: UserRights,
@@ -201,7 +204,10 @@ function findFault(
   return isSourceAllowed(ip, rights.sources) ? undefined : { level: "error", text: `Bad src Ip ${ip}` };
 }
 
-/** Types no server of this version knows are ignored, unless there are no others: then nobody may connect. */
+/**
+ * The fault of the connection type; undefined if it is allowed. Listed types that this version does not know are
+ * ignored; if all are unknown, nobody may connect.
+ */
 export function findTypeFault(listed: readonly string[], type: ConnectionType): string | undefined {
   const names = listed.map((name) => name.toUpperCase());
   const known = names.filter((name) => CONNECTION_TYPES.some((other) => other === name));
@@ -211,11 +217,11 @@ export function findTypeFault(listed: readonly string[], type: ConnectionType): 
   return known.length === 0 || known.includes(type) ? undefined : "Connection type not allowed";
 }
 
-/** The account a user JWT lets somebody into. */
+/** The account that a user JWT gives access to. */
 export interface GrantTarget {
   readonly account: string;
   readonly accountNameTag: string;
-  /** For users whose JWT has no permissions. */
+  /** The permissions of users whose JWT has none. */
   readonly defaultPermissions: Permissions | null;
 }
 
@@ -224,7 +230,7 @@ export function targetOf({ key, claims }: LoadedAccount): GrantTarget {
   return { account: key, accountNameTag: claims.name, defaultPermissions };
 }
 
-/** What a user gets in an account by `rights`, until its JWT or its window of the day ends. */
+/** What a user with `rights` gets in an account, until its JWT or its daily time window ends. */
 export function grantOf(
   user: UserClaims,
   rights: UserRights,
@@ -250,7 +256,7 @@ export function grantOf(
   };
 }
 
-/** The remaining whole seconds from now, as nats-server counts them. */
+/** When a JWT expires, or null. As in nats-server, that is whole seconds from now. */
 function expiryOf({ expiresAtSeconds }: UserClaims, nowMs: number): number | null {
   return expiresAtSeconds === 0 ? null : expiresAtSeconds * 1000 + (nowMs % 1000);
 }

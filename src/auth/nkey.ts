@@ -4,11 +4,12 @@ import { Memo } from "../base/memo.ts";
 import { decodeKeyText, encodeKeyText } from "../config/nkey_text.ts";
 
 /**
- * NKeys: Ed25519 keys (X25519 for `curve`) in a text form that tells whose they are. node:crypto signs in 0.03 ms and
- * verifies in 0.1 ms; nkeys.js takes some milliseconds. Source: nats-io/nkeys.
+ * NKeys: Ed25519 keys (X25519 for `curve`) in a text form that tells the role of the owner. node:crypto signs in 0.03
+ * ms and verifies in 0.1 ms; nkeys.js takes some milliseconds.
+ * Source: nats-io/nkeys.
  */
 
-/** Whose key it is. */
+/** The role of a key's owner. */
 export type Role = "operator" | "account" | "user" | "server" | "cluster" | "curve";
 
 const PREFIX: Readonly<Record<Role, number>> = {
@@ -27,7 +28,7 @@ const ROLE_BY_PREFIX: ReadonlyMap<number, Role> = new Map(
 );
 
 const KEY_BYTES = 32;
-/** Keys of users that a thread keeps ready. */
+/** The number of user keys that a thread keeps imported. */
 const KEYS_KEPT_MAX = 2048;
 
 export interface DecodedKey {
@@ -40,7 +41,7 @@ export function encodePublicKey({ role, bytes }: DecodedKey): string {
   return encodeKeyText([PREFIX[role], ...bytes]);
 }
 
-/** Undefined if `text` is no public key: alphabet, length, checksum or prefix are wrong. */
+/** Decodes a public key. Undefined if the alphabet, length, checksum or prefix of `text` is wrong. */
 export function decodePublicKey(text: string): DecodedKey | undefined {
   const [prefix = -1, ...key] = decodeKeyText(text) ?? [];
   const role = ROLE_BY_PREFIX.get(prefix);
@@ -48,7 +49,7 @@ export function decodePublicKey(text: string): DecodedKey | undefined {
   return { role, bytes: Uint8Array.from(key) };
 }
 
-/** Whose public key `text` is; undefined if it is none. */
+/** The role of the public key `text`; undefined if it is not a public key. */
 export function roleOf(text: string): Role | undefined {
   return decodePublicKey(text)?.role;
 }
@@ -59,7 +60,7 @@ export function encodeSeed({ role, bytes }: DecodedKey): string {
   return encodeKeyText([SEED_PREFIX | (prefix >> 5), (prefix & 31) << 3, ...bytes]);
 }
 
-/** Undefined if `text` is no seed. */
+/** Decodes a seed; undefined if `text` is not one. */
 export function decodeSeed(text: string): DecodedKey | undefined {
   const [first = 0, second = 0, ...seed] = decodeKeyText(text) ?? [];
   const role = ROLE_BY_PREFIX.get(((first & 7) << 5) | (second >> 3));
@@ -67,12 +68,15 @@ export function decodeSeed(text: string): DecodedKey | undefined {
   return { role, bytes: Uint8Array.from(seed) };
 }
 
-/** Whether the holder of this public key signed `message` with `signature`. Anything malformed is a no. */
+/** Whether the owner of this public key signed `message` with `signature`. Returns false for anything malformed. */
 export function verifySignature(publicKey: string, message: Uint8Array, signature: Uint8Array): boolean {
   return isSignedBy(importKey(publicKey), message, signature);
 }
 
-/** `verifySignature` for who asks about the same keys again and again: on Deno to import one takes a quarter of the time. */
+/**
+ * `verifySignature` for callers that ask about the same keys again and again. On Deno, importing a key takes a quarter
+ * of the time.
+ */
 export class SignatureVerifier {
   readonly #keys = new Memo(KEYS_KEPT_MAX, importKey);
 
@@ -80,14 +84,14 @@ export class SignatureVerifier {
     isSignedBy(this.#keys.of(publicKey), message, signature);
 }
 
-/** The key as node:crypto has it; undefined where it is none that signs. */
+/** Imports a key into node:crypto; undefined if it is malformed or cannot sign. */
 function importKey(publicKey: string): KeyObject | undefined {
   const key = decodePublicKey(publicKey);
   if (key === undefined || key.role === "curve") return undefined;
   try {
     return importPublic(key.bytes);
   } catch {
-    // Half of all 32 bytes are no point of the curve: Deno says so here, Bun when something is verified.
+    // Half of all values of 32 bytes are no point of the curve. Deno says so here, Bun when something is verified.
     return undefined;
   }
 }
@@ -119,23 +123,23 @@ export class KeyPair {
     return new KeyPair({ role, bytes: randomBytes(KEY_BYTES) });
   }
 
-  /** From the 32 secret bytes of a key that was made elsewhere. */
+  /** Makes a key pair from the 32 secret bytes of a key that was made elsewhere. */
   static fromSecret(role: Role, bytes: Uint8Array): KeyPair {
     return new KeyPair({ role, bytes });
   }
 
-  /** Undefined if `text` is no seed. */
+  /** The key pair of a seed; undefined if `text` is not one. */
   static fromSeed(text: string): KeyPair | undefined {
     const seed = decodeSeed(text);
     return seed === undefined ? undefined : new KeyPair(seed);
   }
 
-  /** The secret, encoded: `S` and the role's letter first. */
+  /** Encodes the secret as a seed, which begins with `S` and the role's letter. */
   encodeSeed(): string {
     return encodeSeed({ role: this.role, bytes: this.#seed });
   }
 
-  /** 64 bytes. Throws a TypeError for a curve key, which cannot sign. */
+  /** Returns a signature of 64 bytes. Throws a TypeError for a curve key, which cannot sign. */
   sign(message: Uint8Array): Uint8Array {
     if (this.role === "curve") throw new TypeError("a curve key encrypts and cannot sign");
     return sign(null, message, this.#private);
@@ -147,7 +151,7 @@ export class KeyPair {
   }
 }
 
-/** What stands before the 32 bytes of a key in DER, RFC 8410: PKCS #8 for a private key, SPKI for a public one. */
+/** The bytes before the 32 bytes of a key in DER, RFC 8410: PKCS #8 for a private key, SPKI for a public one. */
 const PRIVATE_DER = {
   ed25519: Buffer.from("302e020100300506032b657004220420", "hex"),
   x25519: Buffer.from("302e020100300506032b656e04220420", "hex"),

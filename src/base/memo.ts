@@ -1,14 +1,14 @@
-/** Longer texts are few, and would keep much. */
+/** Longer texts are not remembered: they are rare, and would take much memory. */
 const TEXT_LENGTH_MAX = 8192;
 
 /**
- * What a pure function makes of texts, remembered for the last `countMax` texts that it made something of; undefined is
- * nothing, and forgotten.
+ * Remembers the results of a pure function of texts, for the last `countMax` texts with a result. A result of undefined
+ * is not remembered.
  */
 export class Memo<T extends object> {
   readonly #compute: (text: string) => T | undefined;
   readonly #countMax: number;
-  /** The oldest first. */
+  /** Oldest first. */
   readonly #known = new Map<string, T>();
 
   constructor(countMax: number, compute: (text: string) => T | undefined) {

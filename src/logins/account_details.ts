@@ -1,4 +1,4 @@
-/** What the logins thread tells main of one account in operator mode, whose accounts it keeps. */
+/** What the logins thread, which keeps the accounts of operator mode, tells main about one of them. */
 import type { AccountDescription } from "../account/description.ts";
 import { claimsJson } from "../auth/jwt/encode.ts";
 import type { Issue } from "../auth/jwt/issues.ts";
@@ -18,7 +18,7 @@ export interface AccountClaimsDetails {
   readonly jwt: string;
   readonly issuer: string;
   readonly tags: readonly string[];
-  /** The claims as JSON has them. */
+  /** The claims as an object for JSON. */
   readonly decoded: object;
   /** What validation finds wrong with them now. */
   readonly issues: readonly Issue[];
@@ -26,7 +26,7 @@ export interface AccountClaimsDetails {
   readonly revocations: ReadonlyMap<string, number>;
 }
 
-/** `nowMs` decides about claims that are valid for a time. */
+/** Describes an account. Validation checks times as of `nowMs`. */
 export function accountDetails(
   description: AccountDescription,
   { jwt, claims, isExpired, updatedAtMs }: LoadedAccount,

@@ -107,7 +107,7 @@ function loginOfDave(more: Partial<CalloutLogin> = {}): CalloutLogin {
   };
 }
 
-/** The answer that lets the one in about whom the token asks. */
+/** The answer that lets in the user that the token asks about. */
 function acceptance(token: string): string {
   const decoded = decodeAs("authorization_request", token);
   if (!decoded.ok) throw new Error(decoded.text);

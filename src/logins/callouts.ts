@@ -1,4 +1,4 @@
-/** Puts the questions of auth callouts to the subscribers of an account, and waits for their answers. */
+/** Sends the questions of auth callouts to the subscribers of an account, and waits for their answers. */
 import { importsService } from "../account/applied_imports.ts";
 import type { AccountDefinition } from "../account/definition.ts";
 import { findEnd, termsOf } from "../auth/account_terms.ts";
@@ -35,13 +35,13 @@ export interface ServerSecrets {
 
 /** The accounts of a configuration that a callout concerns. Plain data. */
 export interface CalloutAccounts {
-  /** Number of the account that is asked; undefined if no account has its name. */
+  /** The id of the account that is asked; undefined if no account has its name. */
   readonly askedId: number | undefined;
-  /** That account imports services that answer. */
+  /** Whether that account imports services that answer. */
   readonly importsService: boolean;
-  /** By name: those that the service may put users into. */
+  /** By name: the accounts that the service may put users into. */
   readonly targets: ReadonlyMap<string, GrantTarget>;
-  /** By name: those that may have so many connections and no more. */
+  /** By name: the accounts with a limit of connections. */
   readonly limited: ReadonlyMap<string, LimitedAccount>;
 }
 
@@ -52,9 +52,9 @@ interface LimitedAccount {
 }
 
 /**
- * Who is asked, and by what rules the answer is judged. The rules of a configuration are those in force when the
- * question is put, because a shard asks again after a reload; those of accounts in operator mode are the ones in force
- * when the answer comes.
+ * Who is asked, and by which rules the answer is judged. Rules of a configuration are those in force when the question
+ * is sent, because a shard asks again after a reload. Rules of accounts in operator mode are those in force when the
+ * answer comes.
  */
 export type CalloutAsk =
   | { readonly kind: "config"; readonly callout: AuthCalloutOptions; readonly accounts: CalloutAccounts }
@@ -71,7 +71,7 @@ export interface CalloutLogin {
   readonly clientId: number;
   /** Null without TLS. */
   readonly clientTls: ClientTls | null;
-  /** How long an answer is waited for. */
+  /** How long to wait for an answer. */
   readonly timeoutMs: number;
   /** Whether the connection still waits. */
   isWanted(): boolean;
@@ -79,10 +79,10 @@ export interface CalloutLogin {
 
 export interface CalloutSurroundings {
   readonly client: Pick<InternalClient, "publish" | "subscribe">;
-  /** Makes a shard put a request to services: only shards take messages across accounts. */
+  /** Makes a shard send a request to services, because only shards take messages across accounts. */
   askServices(request: ServiceRequest): void;
   readonly server: ServerIdentity;
-  /** What names this server in subjects. */
+  /** The hash that stands for this server in subjects. */
   readonly serverHash: string;
   readonly secrets: ServerSecrets;
   /** How many clients an account has, on all servers. */
@@ -100,16 +100,16 @@ export interface ServiceRequest {
   readonly headers: Uint8Array | undefined;
 }
 
-/** Takes an answer, or null once it is too late for one. */
+/** Takes an answer, or null when the time is over. */
 type Waiting = (payload: Uint8Array | null) => void;
 
 export class Callouts {
   readonly #surroundings: CalloutSurroundings;
   readonly #serverKey: KeyPair;
   readonly #sealingKey: SealingKey;
-  /** Accounts whose inboxes are listened to: once asked, an account is likely to be asked again. */
+  /** Accounts with a subscription to inboxes: an account that was asked once is likely to be asked again. */
   readonly #listening = new Set<number>();
-  /** By inbox. */
+  /** Who waits for an answer, by inbox. */
   readonly #waiting = new Map<string, Waiting>();
 
   constructor(surroundings: CalloutSurroundings) {
@@ -119,7 +119,7 @@ export class Callouts {
     this.#sealingKey = new SealingKey(KeyPair.fromSecret("curve", sealing));
   }
 
-  /** The service's decision about a login; null if the connection is gone by then. Never rejects. */
+  /** The service's decision about a login; null if the connection is gone when the answer comes. Never rejects. */
   async decide(login: CalloutLogin, ask: CalloutAsk): Promise<Login | LoginRefusal | null> {
     const { pending, request, clientId, clientTls, timeoutMs } = login;
     const { server } = this.#surroundings;
@@ -187,7 +187,7 @@ export class Callouts {
     return this.#surroundings.countClients(account.id) >= account.maxConnections;
   }
 
-  /** The first answer, or null where none came in time. */
+  /** Sends a question. Returns the first answer, or null if none came in time. */
   #request(
     { accountId: account, importsService }: Whom,
     { payload, header }: CalloutMessage,
@@ -268,8 +268,8 @@ function findWhom({ account }: NeedsCallout, ask: CalloutAsk): FoundWhom {
 }
 
 /**
- * Whether the account has changed since the question was put under `before`, so that it no longer lets this client in.
- * A shard that is told of such a change closes clients that are in; this one is not in yet.
+ * Whether the account has changed since the question was sent under `before`, so that it no longer lets this client in.
+ * A shard that is told of such a change closes the clients that are in; this one is not in yet.
  */
 function isOut({ account, bound }: NeedsCallout, before: CalloutMode, ask: CalloutAsk): boolean {
   if (ask.kind !== "operator" || before.kind !== "operator" || bound.kind !== "login") return false;

@@ -64,7 +64,7 @@ describe("ExporterSearches", () => {
     const finishing = searches.finish("A").then(() => {
       isDone = true;
     });
-    // B imports, as its claims show once they are there: its own exporter is looked for at once.
+    // B's claims, once they are there, show that it imports, and the search for its exporter starts at once.
     void found.then(() => {
       exporters.B = ["C"];
       void searches.start("C");

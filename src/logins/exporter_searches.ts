@@ -1,16 +1,16 @@
-/** Searches for accounts that others import from: a login waits for those that its account may need. */
+/** Searches for accounts that others import from. A login waits for the accounts that its own may need. */
 import type { AccountResult } from "../auth/jwt_login.ts";
 
 export interface ExporterSources {
   /** Finds an account, wherever it is. Never rejects. */
   load(accountKey: string): Promise<AccountResult>;
-  /** Keys of the accounts that an account imports from; none for one that is not known. */
+  /** The keys of the accounts that an account imports from; empty for an unknown account. */
   exportersOf(accountKey: string): readonly string[];
 }
 
 export class ExporterSearches {
   readonly #sources: ExporterSources;
-  /** By the key of the account that is looked for. */
+  /** The searches under way, by the key of the account. */
   readonly #running = new Map<string, Promise<AccountResult>>();
 
   constructor(sources: ExporterSources) {
@@ -29,7 +29,7 @@ export class ExporterSearches {
     await this.#finish(accountKey, new Set([accountKey]));
   }
 
-  /** `seen` holds the accounts that are waited for already: accounts may import from one another. */
+  /** `seen` holds the accounts that are being waited for already, because accounts may import from one another. */
   async #finish(accountKey: string, seen: Set<string>): Promise<void> {
     await this.#running.get(accountKey);
     if (this.#running.size === 0) return;

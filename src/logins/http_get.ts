@@ -5,15 +5,15 @@ import { errorText } from "../base/error_text.ts";
 import { dialOptions, tlsErrorText } from "../runtime/socket_tls.ts";
 import type { TlsMaterial } from "../runtime/tls_material.ts";
 
-/** As many as Go's client follows. */
+/** The number of redirects that Go's client follows. */
 const REDIRECTS_MAX = 10;
 /** Enough for an account's JWT. It bounds what an account server, which need not be trusted, can make us hold. */
 const ANSWER_CHARACTERS_MAX = 8 * 1024 * 1024;
 const REDIRECT_STATUSES: ReadonlySet<number | undefined> = new Set([301, 302, 303, 307, 308]);
 
 /**
- * One GET for a URL resolver; with HTTPS `tls` says whom to trust and who we are. Rejects with why there is no answer; never
- * with the URL, which may hold a password.
+ * Does one GET for a URL resolver. With HTTPS, `tls` has the trusted authorities and our certificate. Rejects with the
+ * reason if there is no answer; the text never contains the URL, which may hold a password.
  */
 export async function httpGet(url: string, timeoutMs: number, tls: TlsMaterial): Promise<HttpAnswer> {
   const signal = AbortSignal.timeout(timeoutMs);
@@ -27,7 +27,7 @@ export async function httpGet(url: string, timeoutMs: number, tls: TlsMaterial):
     throw new Error(`stopped after ${REDIRECTS_MAX} redirects`);
   } catch (error) {
     if (signal.aborted) throw new Error("context deadline exceeded (Client.Timeout exceeded)");
-    // What the runtime says may quote the URL, as Deno does.
+    // The runtime's text may quote the URL, as Deno's does.
     const text = (error instanceof Error ? tlsErrorText(error) : undefined) ?? errorText(error);
     throw new Error(text.replaceAll(url, "the URL").replace(/(\w+:\/\/)[^/\s]*@/g, "$1"));
   }
@@ -45,7 +45,7 @@ function getOnce(url: string, signal: AbortSignal, tls: TlsMaterial): Promise<Go
   const isSecure = scheme.toLowerCase() === "https";
   const { promise, resolve, reject } = Promise.withResolvers<Got>();
   const take = (response: IncomingMessage) => readAnswer(response).then(resolve, reject);
-  // A connection of its own: accounts are asked for once, and a reload may change whom to trust.
+  // Each request has a connection of its own: accounts are asked for once, and a reload may change whom to trust.
   const options = { signal, agent: false };
   const serverName = new URL(url).hostname.replace(/^\[(.*)\]$/, "$1");
   const request = isSecure

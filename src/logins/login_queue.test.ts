@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { LoginQueue, type QueuedLogin } from "./login_queue.ts";
 
-/** A queue on a clock that stands still but for what judging takes. */
+/** A queue on a clock that advances only while a login is judged. */
 function setUp() {
   let nowMs = 0;
   let resume: (() => void) | undefined;

@@ -20,7 +20,7 @@ export interface QueuedLogin {
 export interface QueueSurroundings {
   /** Steady clock, milliseconds. */
   nowMs(): number;
-  /** Calls back once the thread has done what else there is to do. */
+  /** Calls back after the thread's other work has had its turn. */
   yield(resume: () => void): void;
 }
 
@@ -31,7 +31,7 @@ export class LoginQueue {
   readonly #surroundings: QueueSurroundings;
   /** Lanes with logins in them; the first is next. A Set keeps the order and finds its first entry in constant time. */
   readonly #lanes = new Map<string, Set<QueuedLogin>>();
-  /** Spent judging since the last pause. */
+  /** The time spent judging since the last pause. */
   #spentMs = 0;
   #isPaused = false;
 
@@ -62,7 +62,7 @@ export class LoginQueue {
     }
   }
 
-  /** The next login; its lane goes to the end of the line. */
+  /** Takes the next login. Its lane goes to the end of the line. */
   #take(): QueuedLogin | undefined {
     for (const [name, lane] of this.#lanes) {
       const [login] = lane;

@@ -7,7 +7,7 @@ import { type AskedLogin, Logins, type LoginsSettings } from "./logins.ts";
 
 const USER = KeyPair.create("user");
 const SIGNED = requestOf({ nkey: USER.publicKey, signature: signNonce(USER) });
-/** Of `secret`, at the least cost. */
+/** The hash of `secret`, at the lowest cost. */
 const HASH = "$2b$04$icAL8pUJvk.ETrHG/4awf.xy8vYDt.AahxeWFmGmJQV0DgIfYGpV.";
 
 function settings(text: string, timeoutMs = 2000): LoginsSettings {

@@ -15,9 +15,9 @@ import type { OperatorMode } from "./operator_mode.ts";
 /** What a reload may change. Plain data. */
 export interface LoginsSettings {
   readonly rules: LoginRules;
-  /** How long a login may wait to be judged, and a question to a callout service for its answer. */
+  /** How long a login may wait to be judged, and how long a question to a callout service may wait for its answer. */
   readonly timeoutMs: number;
-  /** Of the configuration; null without a callout in it. */
+  /** The accounts that a callout in the configuration concerns; null without one. */
   readonly calloutAccounts: CalloutAccounts | null;
 }
 
@@ -26,17 +26,17 @@ export interface AskedLogin {
   /** The shard. */
   readonly node: number;
   readonly clientId: number;
-  /** The client is in already; asked after a reload. */
+  /** Whether the client is in already, and the shard asks again after a reload. */
   readonly isAgain: boolean;
   readonly request: LoginRequest;
-  /** For a callout service. */
+  /** What a callout service is told; null without TLS. */
   readonly clientTls: ClientTls | null;
   /** Whether the connection is still there. */
   isWanted(): boolean;
   conclude(verdict: Login | LoginRefusal): void;
 }
 
-/** Settings, and what was made of them. */
+/** Settings, and the judge that was made from them. */
 interface InForce {
   readonly settings: LoginsSettings;
   readonly judge: LoginJudge;
@@ -70,7 +70,7 @@ export class Logins {
     this.#calloutSurroundings = calloutSurroundings;
   }
 
-  /** Takes the settings of a reload. Logins that are being judged already go by the settings before. */
+  /** Applies the settings of a reload. Logins that are already being judged use the previous settings. */
   async changeSettings(settings: LoginsSettings): Promise<void> {
     this.#inForce = await prepare(settings, this.#operator);
   }
@@ -79,7 +79,7 @@ export class Logins {
   add(login: AskedLogin): void {
     const { node, isAgain, request } = login;
     const { timeoutMs } = this.#inForce.settings;
-    // A server that has said who it is may wait as long as it likes.
+    // For a server that has sent its login there is no time limit.
     const isPatient = isAgain || request.server !== undefined;
     this.#queue.add({
       lane: `${node} ${laneOf(login)}`,
@@ -102,7 +102,7 @@ export class Logins {
     if (verdict !== null) login.conclude(verdict);
   }
 
-  /** Null where the connection is gone by then. */
+  /** Null if the connection is gone when the verdict is ready. */
   async #judge(login: AskedLogin): Promise<Login | LoginRefusal | null> {
     const { judge, settings } = this.#inForce;
     const verdict = await decideLogin(judge, this.#operator ?? undefined, login.request);
@@ -126,7 +126,7 @@ export class Logins {
     return { kind: "operator", trust, book, definitionOf: (key) => operator.definitionOf(key) };
   }
 
-  /** Loads what encrypts and signs questions, once there is one. */
+  /** Loads the module that encrypts and signs questions, when the first question is asked. */
   #loadCallouts(): Promise<Callouts> {
     this.#callouts ??= import("./callouts.ts").then(
       ({ Callouts }) => new Callouts({ ...this.#calloutSurroundings, source: this.#operator ?? undefined }),

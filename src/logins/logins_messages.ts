@@ -1,4 +1,7 @@
-/** What main and the shards tell the logins thread, and what it tells main. Plain data: it crosses threads. */
+/**
+ * The messages of main and the shards to the logins thread, and its messages to main. Plain data, because it crosses
+ * threads.
+ */
 import type { AccountsChange } from "../account/accounts_change.ts";
 import type { ServerIdentity } from "../protocol/server_object.ts";
 import type { AccountDetails } from "./account_details.ts";
@@ -13,7 +16,7 @@ export interface LoginsStart {
   readonly transport: "epoll" | "runtime";
   readonly logins: LoginsSettings;
   readonly server: ServerIdentity;
-  /** What names this server in subjects. */
+  /** The hash that stands for this server in subjects. */
   readonly serverHash: string;
   readonly secrets: ServerSecrets;
   /** Null outside operator mode. */
@@ -23,7 +26,7 @@ export interface LoginsStart {
 /** Main → the logins thread, by postMessage. */
 export type LoginsMessage =
   | LoginsStart
-  /** A shard's line to this thread: it brings `LoginQuestion`s, as JSON. */
+  /** A shard's port to this thread, which brings `LoginQuestion`s as JSON. */
   | { readonly type: "shard"; readonly node: number; readonly port: MessagePort }
   /** A reload took place. */
   | {
@@ -37,12 +40,12 @@ export type LoginsMessage =
 
 /** The logins thread → main, by postMessage. */
 export type LoginsReport =
-  /** It serves, or cannot: then the server does not start, with this text. */
+  /** The thread serves. With a `problem` it cannot, and the server does not start. */
   | { readonly type: "ready"; readonly problem: string | undefined }
   /** A reload has been carried out: questions from now on are judged by it. */
   | { readonly type: "reloaded" }
   | { readonly type: "accounts"; readonly change: AccountsChange }
-  /** If `details` is undefined there is no such account. */
+  /** `details` is undefined if there is no such account. */
   | { readonly type: "details"; readonly id: number; readonly details: AccountDetails | undefined }
   | {
       readonly type: "log";

@@ -49,27 +49,30 @@ const BOOTSTRAP_RETRY_MS = 1000;
 const INBOX_CHARACTERS = 8;
 const encoder = new TextEncoder();
 
-/** Where accounts come from: a reload may change it, as far as `compareResolver` allows. Plain data. */
+/** Where accounts come from. A reload may change it as far as `compareResolver` allows. Plain data. */
 export interface AccountsOrigin {
   readonly resolver: ResolverOptions;
-  /** What a URL resolver dials HTTPS with. */
+  /** The TLS material for a URL resolver's HTTPS. */
   readonly resolverTls: TlsMaterial;
   /** Each has been verified to be an account's JWT. */
   readonly preload: readonly (readonly [accountKey: string, jwt: string])[];
 }
 
-/** What main has made of the configuration. Plain data. */
+/** What main has derived from the configuration. Plain data. */
 export interface OperatorSetup {
   readonly trust: OperatorTrust;
   readonly accounts: AccountsOrigin;
-  /** One operator and no resolver in memory: the server starts without its system account, and waits for it. */
+  /**
+   * Whether the server may start without its system account and wait for it: there is one operator, and the resolver is
+   * not in memory.
+   */
   readonly mayBootstrap: boolean;
-  /** What names this server in subjects. */
+  /** The hash that stands for this server in subjects. */
   readonly serverHash: string;
 }
 
 export interface OperatorEvents {
-  /** Called before anybody is let in by the change. */
+  /** Called before the change lets anybody in. */
   onAccounts(change: AccountsChange): void;
   onLog(level: "info" | "warning" | "error" | "debug", text: string): void;
 }
@@ -82,11 +85,11 @@ export class OperatorMode {
   readonly #client: InternalClient;
   readonly #server: () => ServerObject;
   readonly #registry: AccountRegistry;
-  /** The folder of a resolver that has one, which no reload changes. */
+  /** The folder of a resolver, if it has one. A reload does not change it. */
   readonly #store: JwtStore | undefined;
   readonly #canDelete: boolean;
   #resolver: Resolver;
-  /** For exporters that an import of an account in the book waits for. */
+  /** Searches for exporters that imports of accounts in the book wait for. */
   readonly #searches: ExporterSearches;
   #isServing = false;
 
@@ -162,7 +165,7 @@ export class OperatorMode {
     return undefined;
   }
 
-  /** The resolver's folder may be gone or unreadable; then what is known stays in force. */
+  /** Runs `act` on the resolver's folder, which may be gone or unreadable; then what is known stays in force. */
   #tryWith(what: string, act: () => void): void {
     try {
       act();
@@ -180,11 +183,14 @@ export class OperatorMode {
   async load(accountKey: string): Promise<AccountResult> {
     const result = await this.book.load(accountKey);
     await this.#searches.finish(accountKey);
-    // The search for exporters may take seconds, in which the account may have revoked this very user, or gone.
+    // The search for exporters may take seconds. Meanwhile the account may have revoked this very user, or may be gone.
     return result.ok ? await this.book.load(accountKey) : result;
   }
 
-  /** A reload: files may have changed by hand, and what is preloaded; accounts may come from elsewhere. */
+  /**
+   * Applies a reload: files may have been changed by hand, preloaded accounts may be others, and accounts may come from
+   * elsewhere.
+   */
   async reload(accounts: AccountsOrigin): Promise<void> {
     if (this.#store !== undefined) {
       this.#reloadStore(this.#store, accounts);
@@ -227,7 +233,7 @@ export class OperatorMode {
     }
   }
 
-  /** A file of the store has changed: for an account in the book the change holds at once. */
+  /** A file of the store has changed. For an account in the book, the change applies at once. */
   #onStored(accountKey: string): void {
     if (this.book.get(accountKey) === undefined) return;
     const loaded = this.#store!.load(accountKey);
@@ -276,7 +282,10 @@ export class OperatorMode {
     this.#lookForExporters(change);
   }
 
-  /** Says which imports are left out, and why. They work once the accounts that export are there. */
+  /**
+   * Logs which imports are left out, and why, and searches for missing exporters. The imports work once their exporters
+   * are there.
+   */
   #lookForExporters({ skipped }: RegistryChange): void {
     for (const { account, rule, reason, isExporterMissing } of skipped) {
       if (!isExporterMissing) {
@@ -338,7 +347,7 @@ export class OperatorMode {
     for (const text of answers) this.#client.publish(SYSTEM_ACCOUNT_ID, message.reply, encoder.encode(text));
   }
 
-  /** Full resolvers ask one another, now and then, for what they do not have. */
+  /** Full resolvers regularly ask one another for accounts that they do not have. */
   #comparePacks(intervalMs: number, context: ClaimContext): void {
     const inbox = this.#newInbox();
     this.#client.subscribe(SYSTEM_ACCOUNT_ID, inbox, "", ({ content }) =>

@@ -1,10 +1,10 @@
 /**
- * What NATS JWTs say, one type a kind of token, in the shape of version 2. Tokens of version 1 are brought to it when
- * they are decoded. Names are those of the configuration where it has the same thing; the key of the JWT, where it
- * differs, stands in codec.ts.
+ * The claims of NATS JWTs, one type for each kind of token, in the shape of version 2. Tokens of version 1 are
+ * converted to it when they are decoded. Names are those of the configuration if it has the same thing; codec.ts has
+ * the keys of the JWT.
  *
- * As in the JWT, what is absent is "" for a text, 0 for a number, false, or an empty list; limits of -1 are unlimited,
- * and a missing limit is 0. Times are Unix seconds, durations nanoseconds. Source: nats-io/jwt, v2.
+ * As in the JWT, an absent value is "" for a text, 0 for a number, false, or an empty list. A limit of -1 means
+ * unlimited; a missing limit is 0. Times are Unix seconds, durations nanoseconds. Source: nats-io/jwt, v2.
  */
 
 export type ClaimType = Claims["type"];
@@ -19,9 +19,12 @@ export type Claims =
   | AuthorizationResponseClaims
   | GenericClaims;
 
-/** What a token of any kind says. */
+/** The claims of a token of any kind. */
 export interface StandardClaims {
-  /** `aud`. In answers of an auth callout: a server's key, or the account a user is put into. */
+  /**
+   * `aud`. In an auth callout it is a server's key in the answer, and in the user JWT of the answer the account that
+   * the user is put into.
+   */
   readonly audience: string;
   /** `exp`; 0 for never. Valid up to and including this second. */
   readonly expiresAtSeconds: number;
@@ -34,14 +37,14 @@ export interface StandardClaims {
   readonly name: string;
   /** `nbf`; 0 for none. */
   readonly notBeforeSeconds: number;
-  /** `sub`: the public key it is about. */
+  /** `sub`: the public key that the token is about. */
   readonly subject: string;
 }
 
-/** What stands in `nats` of every kind but `generic`. */
+/** The fields in `nats` of every kind but `generic`. */
 export interface GenericFields {
   readonly tags: readonly string[];
-  /** 1 for a token that was brought to this shape from version 1; authorization tokens may carry none, 0. */
+  /** 1 for a token that was converted from version 1. Authorization tokens may carry none; then it is 0. */
   readonly version: number;
 }
 
@@ -78,7 +81,7 @@ export interface AuthorizationResponseClaims extends StandardClaims {
   readonly nats: AuthorizationResponse;
 }
 
-/** A token of no kind that is known here, such as a request to delete accounts: `nats` as it was parsed. */
+/** A token of a kind that is not known here, such as a request to delete accounts. `nats` is as it was parsed. */
 export interface GenericClaims extends StandardClaims {
   readonly type: "generic";
   readonly nats: { readonly [key: string]: unknown };
@@ -93,7 +96,7 @@ export interface Operator extends GenericFields {
   readonly systemAccount: string;
   /** `<major>.<minor>.<update>`: the oldest server that may serve this operator. */
   readonly assertServerVersion: string;
-  /** Whether only signing keys may sign, and the identity key signs the operator itself alone. */
+  /** Whether only signing keys may sign accounts, while the identity key signs only the operator itself. */
   readonly strictSigningKeyUsage: boolean;
 }
 
@@ -101,11 +104,14 @@ export interface Account extends GenericFields {
   readonly imports: readonly Import[];
   readonly exports: readonly Export[];
   readonly limits: AccountLimits;
-  /** Further account keys that may sign users; with a scope, only users that take all their rights from it. */
+  /**
+   * Further account keys that may sign users. A key with a scope signs only users that take all their rights from the
+   * scope.
+   */
   readonly signingKeys: ReadonlyMap<string, UserScope | undefined>;
-  /** By user key, or `*` for all: what was issued up to and including this second does not hold. */
+  /** By user key, or `*` for all: user JWTs that were issued up to and including this second are not valid. */
   readonly revocations: Revocations;
-  /** For users whose own JWT has no permissions. */
+  /** The permissions of users whose own JWT has none. */
   readonly defaultPermissions: Permissions;
   /** By source subject. */
   readonly mappings: ReadonlyMap<string, readonly WeightedMapping[]>;
@@ -120,7 +126,7 @@ export interface Account extends GenericFields {
 /** Key to Unix seconds. */
 export type Revocations = ReadonlyMap<string, number>;
 
-/** `unknown` where a token does not say; such a token is invalid. */
+/** `unknown` if a token does not say; such a token is invalid. */
 export type ShareKind = "stream" | "service" | "unknown";
 
 export interface Export {
@@ -129,13 +135,13 @@ export interface Export {
   readonly kind: ShareKind;
   /** Whether importers need an activation token. */
   readonly tokenRequired: boolean;
-  /** Activation tokens that do not hold any more, by importing account or `*`. */
+  /** Activation tokens that are revoked, by importing account or `*`. */
   readonly revocations: Revocations;
   /** `""`, which is `Singleton`; `Singleton`, `Stream` or `Chunked`. */
   readonly responseType: string;
   readonly responseThresholdNs: number;
   readonly latency: ServiceLatency | undefined;
-  /** The token, from 1, that must be the importer's key; 0 for none. */
+  /** The position, from 1, of the subject token that must be the importer's key; 0 for none. */
   readonly accountTokenPosition: number;
   readonly advertise: boolean;
   readonly allowTrace: boolean;
@@ -146,7 +152,7 @@ export interface Export {
 export interface ServiceLatency {
   /** Percent of requests, or `headers` to let each request decide. */
   readonly sampling: number | "headers";
-  /** The subject latencies are published on. */
+  /** The subject on which latencies are published. */
   readonly results: string;
 }
 
@@ -167,10 +173,10 @@ export interface Import {
   readonly allowTrace: boolean;
 }
 
-/** Of each connection. */
+/** The limits of each connection. */
 export interface ConnectionLimits {
   readonly maxSubscriptions: number;
-  /** Carried, never enforced. */
+  /** Kept in the token but never enforced. */
   readonly maxDataBytes: number;
   readonly maxPayloadBytes: number;
 }
@@ -182,11 +188,11 @@ export interface AccountLimits extends ConnectionLimits, JetStreamLimits {
   readonly disallowBearer: boolean;
   readonly maxConnections: number;
   readonly maxLeafnodes: number;
-  /** By tier, such as `R3`; then the flat limits of JetStream are all 0. */
+  /** By tier, such as `R3`. If there are tiers, the flat limits of JetStream are all 0. */
   readonly tieredLimits: ReadonlyMap<string, JetStreamLimits>;
 }
 
-/** Carried so that a token can be edited without loss: there is no JetStream here. */
+/** Kept so that a token can be edited without loss; there is no JetStream here. */
 export interface JetStreamLimits {
   readonly memoryStorageBytes: number;
   readonly diskStorageBytes: number;
@@ -198,12 +204,12 @@ export interface JetStreamLimits {
   readonly maxBytesRequired: boolean;
 }
 
-/** What users get who are signed with a scoped key. */
+/** The rights of users that are signed with a scoped key. */
 export interface UserScope {
   readonly key: string;
   readonly role: string;
   readonly description: string;
-  /** Its subjects may hold `{{…}}`, filled in for each user; limits it does not name are -1. */
+  /** Its subjects may contain `{{…}}`, which is filled in for each user. Limits that it does not name are -1. */
   readonly template: UserRights;
 }
 
@@ -234,47 +240,47 @@ export interface TimeRange {
   readonly end: string;
 }
 
-/** What a user may do: in its own token, or in the scope of the key that signed it. */
+/** The rights of a user, in its own token or in the scope of the key that signed it. */
 export interface UserRights extends Permissions, ConnectionLimits {
-  /** CIDRs a client may come from; anywhere if empty. */
+  /** The CIDRs that a client may connect from; any address if empty. */
   readonly sources: readonly string[];
   /** When a client may be connected; always if empty. */
   readonly times: readonly TimeRange[];
-  /** IANA zone of `times`; the server's own if "". */
+  /** The IANA time zone of `times`; the server's own if "". */
   readonly timesLocation: string;
   /** Whether the token alone logs in, without a signature by the user's key. */
   readonly bearerToken: boolean;
   readonly proxyRequired: boolean;
-  /** Such as `STANDARD` or `WEBSOCKET`; any if empty. */
+  /** Connection types such as `STANDARD` or `WEBSOCKET`; any if empty. */
   readonly allowedConnectionTypes: readonly string[];
 }
 
 export interface User extends UserRights, GenericFields {
-  /** The account, where one of its signing keys issued the token. */
+  /** The account, if one of its signing keys issued the token. */
   readonly issuerAccount: string;
 }
 
 export interface Activation extends GenericFields {
-  /** What may be imported. */
+  /** The subject that may be imported. */
   readonly subject: string;
   readonly kind: ShareKind;
-  /** The exporting account, where one of its signing keys issued the token. */
+  /** The exporting account, if one of its signing keys issued the token. */
   readonly issuerAccount: string;
 }
 
 export interface WeightedMapping {
   readonly subject: string;
-  /** Percent, 1 to 100; a missing one or 0 is read as 100. */
+  /** Percent, 1 to 100; a missing value or 0 is read as 100. */
   readonly weight: number;
-  /** Only on servers of this cluster; "" for all others. */
+  /** The cluster on whose servers it applies; "" for all clusters without entries of their own. */
   readonly cluster: string;
 }
 
-/** Hands logins of an account to a callout service. It is on if there are `authUsers`. */
+/** Passes logins of an account to a callout service. It is active if there are `authUsers`. */
 export interface ExternalAuthorization {
   /** User keys that log in without the service: the service itself. */
   readonly authUsers: readonly string[];
-  /** Accounts, or `*` alone, that the service may put users into. */
+  /** The accounts that the service may put users into; `*` alone means all. */
   readonly allowedAccounts: readonly string[];
   /** The service's curve key, `X…`, if requests are to be encrypted. */
   readonly xkey: string;
@@ -282,13 +288,13 @@ export interface ExternalAuthorization {
 
 export interface MessageTrace {
   readonly destination: string;
-  /** Percent of messages, 1 to 100; a missing one or 0 is read as 100. */
+  /** Percent of messages, 1 to 100; a missing value or 0 is read as 100. */
   readonly sampling: number;
 }
 
 export interface AuthorizationRequest extends GenericFields {
   readonly server: ServerIdentity;
-  /** The key the answer must be about; made for this request alone. */
+  /** The key that the answer must be about, made for this request alone. */
   readonly userNkey: string;
   readonly client: ClientInformation;
   readonly connectOptions: ConnectOptions;
@@ -340,7 +346,7 @@ export interface ClientTls {
   /** `1.2` or `1.3`. */
   readonly version: string;
   readonly cipher: string;
-  /** PEM; what the client sent, if it was not verified. */
+  /** PEM; the certificates that the client sent, if they were not verified. */
   readonly certificates: readonly string[];
   /** PEM; the client's certificate comes first in each chain. */
   readonly verifiedChains: readonly (readonly string[])[];
@@ -350,6 +356,6 @@ export interface ClientTls {
 export interface AuthorizationResponse extends GenericFields {
   readonly jwt: string;
   readonly error: string;
-  /** The account, where one of its signing keys issued the token. */
+  /** The account, if one of its signing keys issued the token. */
   readonly issuerAccount: string;
 }

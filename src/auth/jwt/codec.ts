@@ -1,6 +1,6 @@
 /**
- * The JSON of each kind of token: which key a field of claims.ts has, and the order of keys, which is nats-io/jwt's,
- * so that the same claims make the same bytes. Source: the struct tags of nats-io/jwt, v2.
+ * The JSON of each kind of token: the key of each field of claims.ts, and the order of keys. The order is
+ * nats-io/jwt's, so that the same claims result in the same bytes. Source: the struct tags of nats-io/jwt, v2.
  */
 import { goQuoteText } from "../../protocol/go_quote.ts";
 import type {
@@ -67,7 +67,7 @@ export const standardClaims: Codec<StandardClaims> = object<StandardClaims>({
 
 export const version: Codec<number> = integer;
 
-/** The type is written between them, where the token is put together. */
+/** `type` is written between these two; encode.ts does that. */
 const GENERIC_FIELDS: Fields<GenericFields> = {
   tags: at("tags", texts),
   version: at("version", version),
@@ -172,7 +172,7 @@ const flatAccountLimits: Codec<AccountLimits> = object<AccountLimits>({
   tieredLimits: at("tiered_limits", mapOf(jetStreamLimits)),
 });
 
-/** Tiers take the place of the flat limits of JetStream. */
+/** Tiers replace the flat limits of JetStream. */
 const accountLimits: Codec<AccountLimits> = {
   ...flatAccountLimits,
   read: (json) => {
@@ -183,7 +183,7 @@ const accountLimits: Codec<AccountLimits> = {
 
 const revocations: Codec<Revocations> = mapOf(integer);
 
-/** Written as a number or as "headers"; 0 is the latter. */
+/** A number or "headers"; 0 means the latter. */
 const sampling: Codec<number | "headers"> = {
   absent: "headers",
   read: (json) => {
@@ -232,7 +232,7 @@ const imported: Codec<Import> = notNull(
   }),
 );
 
-/** Where nats-io/jwt decodes a null entry and calls the claims invalid, decoding fails already. */
+/** A null entry fails to decode here. nats-io/jwt decodes it and then calls the claims invalid. */
 function notNull<T>(what: string, codec: Codec<T>): Codec<T> {
   return {
     get absent(): T {
@@ -290,7 +290,7 @@ const userScope: Codec<UserScope & { readonly kind: typeof USER_SCOPE }> = objec
   description: always("description", text),
 });
 
-/** An array of keys and of scopes; written in the order of the keys. */
+/** An array of keys and scopes, written in the order of the keys. */
 const signingKeys: Codec<Account["signingKeys"]> = {
   absent: new Map(),
   read: (json) => {
@@ -306,7 +306,7 @@ const signingKeys: Codec<Account["signingKeys"]> = {
   },
 };
 
-/** What is neither a text nor an object is no key. */
+/** Reads an entry; one that is neither a text nor an object is ignored. */
 function readSigningKey(json: unknown): [key: string, scope: UserScope | undefined][] {
   if (typeof json === "string") return [[json, undefined]];
   if (!isJsonObject(json)) return [];

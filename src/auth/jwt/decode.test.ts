@@ -83,7 +83,7 @@ describe("encode() and decode()", () => {
   });
 });
 
-/** Imports, exports and the keys of maps as an encoder orders them. */
+/** Orders imports, exports and the keys of maps as an encoder does. */
 function sorted(nats: object): object {
   const bySubject = (a: { subject: string }, b: { subject: string }) =>
     a.subject < b.subject ? -1 : a.subject > b.subject ? 1 : 0;

@@ -1,7 +1,8 @@
 /**
- * Tokens in, claims out: format, signature and the kind of the issuer are checked, what the claims say is not (that
- * is validate.ts). Whoever calls decides whether the issuer is to be trusted.
- * Source: nats-io/jwt, decoder.go and v1compat; the texts are its own, but for values of a wrong type.
+ * Decodes tokens into claims. Format, signature and the kind of the issuer are checked; the contents of the claims are
+ * not (validate.ts does that). The caller decides whether to trust the issuer.
+ * Source: nats-io/jwt, decoder.go and v1compat; the error texts are nats-io/jwt's own, except those for values of a
+ * wrong type.
  */
 import { Buffer } from "node:buffer";
 import { goQuoteText } from "../../protocol/go_quote.ts";
@@ -22,7 +23,7 @@ export const VERSION = 2;
 
 type KnownType = Exclude<ClaimType, "generic">;
 
-/** Whose keys may sign a token of a kind. */
+/** The roles whose keys may sign a token of each kind. */
 export const ISSUER_ROLES: Readonly<Record<KnownType, readonly Role[]>> = {
   operator: ["operator"],
   account: ["account", "operator"],
@@ -73,8 +74,8 @@ function isOfType<Type extends KnownType>(
 }
 
 /**
- * Decodes a token of whatever kind as one of none, as requests to delete accounts are read. What was signed goes by
- * the algorithm of the header, not by the version. Never throws.
+ * Decodes a token of any kind as generic claims, as nats-server reads requests to delete accounts. The algorithm in the
+ * header, not the version, determines which part was signed. Never throws.
  */
 export function decodeGeneric(token: string): Decoded<GenericClaims> {
   const opened = open(token);
@@ -97,11 +98,11 @@ export function decodeGeneric(token: string): Decoded<GenericClaims> {
 }
 
 interface Segments {
-  /** What was signed in version 1. */
+  /** The payload, which is what was signed in version 1. */
   readonly payload: string;
-  /** What was signed in version 2: header, dot and payload. */
+  /** Header, dot and payload, which is what was signed in version 2. */
   readonly signed: string;
-  /** In base64. */
+  /** The signature in base64. */
   readonly signature: string;
 }
 
@@ -117,7 +118,7 @@ interface Refused {
   readonly text: string;
 }
 
-/** Takes the token apart. */
+/** Splits the token, and checks its header. */
 function open(token: string): Opened | Refused {
   const byteCount = Buffer.byteLength(token);
   if (byteCount > TOKEN_BYTES_MAX) {
@@ -157,12 +158,12 @@ function parseObject(
   return { ok: true, json: withLowerCaseKeys(json) };
 }
 
-/** Keys of the claims themselves are found whatever their case, as Go finds them. */
+/** Lower-cases the keys of an object, because Go finds keys of the claims in any case. */
 function withLowerCaseKeys(json: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   return Object.fromEntries(Object.entries(json).map(([key, value]) => [key.toLowerCase(), value]));
 }
 
-/** The algorithm in lower case. */
+/** Checks the header, and returns the algorithm in lower case. */
 function readHeader({
   typ,
   alg,
@@ -180,7 +181,7 @@ function readHeader({
   });
 }
 
-/** What `read` returns, or why it could not read. */
+/** Returns what `read` returns, or why it could not read. */
 function reading<T>(read: () => T): T | Refused {
   try {
     return read();
@@ -193,7 +194,7 @@ function reading<T>(read: () => T): T | Refused {
 interface ReadClaims {
   readonly ok: true;
   readonly claims: Claims;
-  /** Tells what was signed: up to 1 the payload alone. */
+  /** Determines which part was signed: up to version 1 it is the payload alone. */
   readonly signedVersion: number;
 }
 
@@ -248,7 +249,7 @@ function readGeneric(payload: Readonly<Record<string, unknown>>): GenericClaims 
   return { ...codec.standardClaims.read(payload), type: "generic", nats };
 }
 
-/** What is wrong with the signature; undefined if the issuer made it. */
+/** The fault of the signature; undefined if the issuer made it. */
 function findSignatureFault(segments: Segments, isVersion1: boolean, issuer: string): string | undefined {
   const signature = decodeBase64Url(segments.signature);
   if (!signature.ok) return signature.text;

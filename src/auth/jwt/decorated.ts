@@ -1,6 +1,6 @@
 /**
- * Tokens and seeds as files hold them: between lines of dashes that say what they are. Read as leniently as NATS
- * tools read them, written as they write them. Source: nats-io/jwt, creds_utils.go.
+ * Tokens and seeds in files, where they stand between lines of dashes that say what they are. They are read as
+ * leniently as NATS tools read them, and written as NATS tools write them. Source: nats-io/jwt, creds_utils.go.
  */
 import { decodeSeed, KeyPair, type Role } from "../nkey.ts";
 import type { ClaimType } from "./claims.ts";
@@ -26,17 +26,19 @@ ${seed}
 `;
 }
 
-/** A creds file: what a client logs in with. */
+/** The text of a creds file, with which a client logs in. */
 export function formatCreds(userToken: string, userKey: KeyPair): string {
   return decorateToken("user", userToken) + decorateSeed(userKey.role, userKey.encodeSeed());
 }
 
-/** The token of a file: the first value between lines of dashes, else the whole text. */
+/** Reads the token of a file: the first value between lines of dashes, else the whole text. */
 export function readToken(file: string): string {
   return decoratedValues(file)[0] ?? file.trim();
 }
 
-/** The key of a creds or seed file: the second value between lines of dashes, else the first line that is a seed. */
+/**
+ * Reads the key of a creds or seed file: the second value between lines of dashes, else the first line that is a seed.
+ */
 export function readKey(file: string): KeyPair | undefined {
   const seed =
     decoratedValues(file)[1] ??
@@ -47,7 +49,7 @@ export function readKey(file: string): KeyPair | undefined {
   return seed === undefined ? undefined : KeyPair.fromSeed(seed);
 }
 
-/** Each line of letters, digits and `_-.=` that has a line of dashes before and behind it. */
+/** The lines of letters, digits and `_-.=` that have a line of dashes before and after them. */
 function decoratedValues(file: string): readonly string[] {
   const lines = file.split("\n").map((line) => line.replace(/\r$/, ""));
   const values: string[] = [];

@@ -1,4 +1,4 @@
-/** Claims in, a signed token of version 2 out. Source: nats-io/jwt, claims.go. */
+/** Encodes claims as a signed token of version 2. Source: nats-io/jwt, claims.go. */
 import { Buffer } from "node:buffer";
 import { sha512_256 } from "@noble/hashes/sha2.js";
 import { encodeBase32 } from "../../config/nkey_text.ts";
@@ -15,7 +15,7 @@ export type Encoded =
 
 const HEADER = encodeBase64Url(Buffer.from('{"typ":"JWT","alg":"ed25519-nkey"}'));
 
-/** Whose key the subject must be, and what is said when it is not. */
+/** The role that the subject's key must have, and the error text if it has another. */
 const SUBJECT: Partial<Record<ClaimType, readonly [role: Role, text: string]>> = {
   operator: ["operator", "expected subject to be an operator public key"],
   account: ["account", "expected subject to be account public key"],
@@ -24,8 +24,8 @@ const SUBJECT: Partial<Record<ClaimType, readonly [role: Role, text: string]>> =
 };
 
 /**
- * Signs claims with `signer`, as of `nowSeconds`, Unix time. Issuer, time of issue, id and version of the claims are
- * set here, whatever they were. Refuses a subject or a signer of the wrong kind.
+ * Signs claims with `signer`, as of `nowSeconds`, Unix time. Issuer, time of issue, id and version are set here,
+ * whatever the claims contain. Refuses a subject or a signer of the wrong kind.
  */
 export function encode(claims: Claims, signer: KeyPair, nowSeconds: number): Encoded {
   if (claims.subject === "") return { ok: false, text: "subject is not set" };
@@ -47,12 +47,12 @@ export function hashClaims(claims: StandardClaims): string {
   return encodeBase32(sha512_256(new TextEncoder().encode(json)));
 }
 
-/** The claims as JSON that people read: what is in the token, indented. */
+/** The claims as indented JSON for people to read: what the token contains. */
 export function formatClaims(claims: Claims): string {
   return JSON.stringify({ ...writeStandard(claims), nats: writeNats(claims) }, undefined, 2);
 }
 
-/** The claims as the JSON that a token of version 2 holds, in their own order. */
+/** The claims as the JSON of a token of version 2, with exports and imports in their own order. */
 export function claimsJson(claims: Exclude<Claims, { readonly type: "generic" }>): object {
   const { version, ...nats } = writeKnown(claims) as Record<string, unknown>;
   return { ...writeStandard(claims), nats: { ...nats, type: claims.type, version } };
@@ -85,7 +85,7 @@ function writeKnown(claims: Exclude<Claims, { readonly type: "generic" }>): unkn
   }
 }
 
-/** As nats-io/jwt signs them. */
+/** Sorts exports and imports, as nats-io/jwt does before it signs. */
 function inOrder<C extends Claims>(claims: C): C {
   if (claims.type !== "account") return claims;
   const { exports, imports } = claims.nats;

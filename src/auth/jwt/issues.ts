@@ -1,13 +1,13 @@
-/** What validation has to say about claims. */
+/** One finding of validation. */
 export interface Issue {
   readonly text: string;
-  /** Whether the token cannot be used for it. Neither this nor a time check is a warning. */
+  /** Whether it makes the token unusable. An issue that neither blocks nor is a time check is a warning. */
   readonly isBlocking: boolean;
-  /** Whether it is about the time at hand: callers decide whether that blocks. */
+  /** Whether it is about the current time; callers decide whether that blocks. */
   readonly isTimeCheck: boolean;
 }
 
-/** Issues as they are found. */
+/** Collects issues in the order in which they are found. */
 export class Issues {
   readonly found: Issue[] = [];
 
@@ -24,7 +24,7 @@ export class Issues {
   }
 }
 
-/** Whether any of the issues, those about time included or not, forbids the use of the token. */
+/** Whether any of the issues forbids using the token. `withTimeChecks` says whether issues about time count. */
 export function areBlocking(
   issues: readonly Issue[],
   options: { readonly withTimeChecks: boolean },

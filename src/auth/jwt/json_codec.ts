@@ -1,20 +1,20 @@
 /**
- * Typed values from parsed JSON and back, with the habits of Go's encoding/json that tokens rest on: keys are found
- * whatever their case, null and an absent key leave the zero value, unknown keys are ignored, empty fields are not
- * written, and a value of another type is an error.
+ * Converts parsed JSON to typed values and back, with the habits of Go's encoding/json that tokens rely on. Keys match
+ * in any case. Null and an absent key leave the zero value. Unknown keys are ignored, empty fields are not written, and
+ * a value of another type is an error.
  */
 import { Buffer } from "node:buffer";
 
 export interface Codec<T> {
   /** The value of an absent field. */
   readonly absent: T;
-  /** Throws `Mismatch` when `json`, which is not null, is no such value. */
+  /** Throws `Mismatch` if `json`, which is not null, has another type. */
   read(json: unknown): T;
   /** A value for JSON.stringify(); undefined to leave the field out. */
   write(value: T): unknown;
 }
 
-/** A value of another type than the field has. Thrown by codecs, and caught where a token is decoded. */
+/** A value has another type than its field. Codecs throw it; it is caught where a token is decoded. */
 export class Mismatch extends Error {
   override name = "Mismatch";
 
@@ -72,13 +72,13 @@ function wholeNumber(type: string, min: number, max: number): Codec<number> {
   };
 }
 
-/** An int64. What a number cannot hold, beyond 2^53, is rounded. */
+/** An int64. Values beyond 2^53 are rounded to what a number can hold. */
 export const integer: Codec<number> = wholeNumber("int64", -(2 ** 63), 2 ** 63);
 export const unsigned: Codec<number> = wholeNumber("uint64", 0, 2 ** 64);
 /** 0 to 255. */
 export const unsigned8: Codec<number> = wholeNumber("uint8", 0, 255);
 
-/** Lists hold no null, except that a null text is an empty one. */
+/** A list. A null entry becomes the absent value of its codec, such as an empty text. */
 export function list<T>(item: Codec<T>): Codec<readonly T[]> {
   return {
     absent: [],
@@ -93,7 +93,7 @@ export function list<T>(item: Codec<T>): Codec<readonly T[]> {
 
 export const texts: Codec<readonly string[]> = list(text);
 
-/** Written in the order of the keys. */
+/** A map, written in the order of its keys. */
 export function mapOf<T>(item: Codec<T>): Codec<ReadonlyMap<string, T>> {
   return {
     absent: new Map(),
@@ -109,12 +109,12 @@ export function mapOf<T>(item: Codec<T>): Codec<ReadonlyMap<string, T>> {
   };
 }
 
-/** Orders texts by their bytes in UTF-8, as Go does; JavaScript alone goes by UTF-16. */
+/** Orders texts by their bytes in UTF-8, as Go does; JavaScript's own order goes by UTF-16. */
 export function compareUtf8(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
-/** A value that need not be there. */
+/** A value that may be missing. */
 export function optional<T>(codec: Codec<T>): Codec<T | undefined> {
   return {
     absent: undefined,
@@ -126,7 +126,7 @@ export function optional<T>(codec: Codec<T>): Codec<T | undefined> {
 export interface Field<T> {
   readonly key: string;
   readonly codec: Codec<T>;
-  /** Whether it is written when empty, too. */
+  /** Whether it is also written when empty. */
   readonly isAlwaysWritten: boolean;
 }
 
@@ -170,7 +170,7 @@ export function object<T extends object>(fields: Fields<T>): Codec<T> {
   };
 }
 
-/** JSON as Go writes it, byte for byte: hashes are taken over it. */
+/** Writes JSON byte for byte as Go does, because hashes are computed over it. */
 export function goJson(value: unknown): string {
   return JSON.stringify(value)
     .toWellFormed()

@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { describeJsonFault } from "./json_syntax.ts";
 
-/** As Go 1.26 says it of the same text. */
+/** Go 1.26's message for the same text. */
 const FAULTS: readonly [text: string, fault: string][] = [
   ["", "unexpected end of JSON input"],
   ["{", "unexpected end of JSON input"],

@@ -1,8 +1,9 @@
 import { goQuoteText } from "../../protocol/go_quote.ts";
 
 /**
- * What is wrong with text that is no JSON, in the words of Go's encoding/json, which operators see in logs and tools
- * in answers. Source: Go, encoding/json/scanner.go. Only asked once JSON.parse() has refused the text.
+ * Describes what is wrong with text that is not JSON, in the words of Go's encoding/json, which operators see in logs
+ * and tools in answers. Only called after JSON.parse() has refused the text.
+ * Source: Go, encoding/json/scanner.go.
  */
 
 type State =
@@ -27,7 +28,7 @@ type State =
   | "exponentDigits"
   | "literal";
 
-/** What a character was out of place for, by the state it was met in. */
+/** What was expected in each state, for a character that does not fit. */
 const PLACE: Readonly<Record<State, string>> = {
   value: "looking for beginning of value",
   valueOrEnd: "looking for beginning of value",
@@ -68,11 +69,11 @@ class Scan {
   #state: State = "value";
   /** The open objects and arrays; an object is `key` while its key is read. */
   readonly #open: ("key" | "member" | "array")[] = [];
-  /** The literal at hand, and how much of it has been read; digits of a `\u` for `hex`. */
+  /** The current literal, and how many of its characters have been read; in state `hex`, how many digits of a `\u`. */
   #literal = "";
   #readCount = 0;
 
-  /** Takes the next byte; returns what is wrong with it. */
+  /** Takes the next byte. Returns what is wrong with it, or undefined. */
   take(byte: string): string | undefined {
     const next = this.#next(byte);
     if (next !== undefined) {
@@ -126,7 +127,10 @@ class Scan {
     }
   }
 
-  /** A number goes on, or ends before `byte`, which then comes between values. */
+  /**
+   * The next state inside a number. The number goes on, or it ends before `byte`, which is then taken as what follows a
+   * value.
+   */
   #inNumber(byte: string, isDigit: boolean): State | undefined {
     if (isDigit && this.#state !== "wholePart") return this.#state;
     const isWhole = this.#state === "integer" || this.#state === "wholePart";
@@ -192,7 +196,7 @@ class Scan {
   }
 }
 
-/** A byte as a character in single quotes; the byte alone, whatever it is part of. */
+/** Quotes a byte as a character in single quotes, by itself even if it is part of a longer character. */
 function quoteByte(byte: string): string {
   if (byte === "'") return `'\\''`;
   if (byte === '"') return `'"'`;

@@ -1,4 +1,4 @@
-/** Claims to begin with, as nats-io/jwt makes them: nothing is limited, JetStream is off. */
+/** New claims, as nats-io/jwt makes them: nothing is limited, and JetStream is off. */
 import type {
   AccountClaims,
   AccountLimits,

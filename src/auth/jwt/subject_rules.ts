@@ -3,8 +3,9 @@ import type { Permissions, SubjectPermission } from "./claims.ts";
 import type { Issues } from "./issues.ts";
 
 /**
- * What validation demands of subjects: nats-io/jwt's own rules, laxer than a server's, which checks again when it
- * puts a subject to use. Source: nats-io/jwt, types.go.
+ * The rules of validation for subjects. They are nats-io/jwt's own, and laxer than a server's, which checks a subject
+ * again when it is used.
+ * Source: nats-io/jwt, types.go.
  */
 
 export function checkSubject(subject: string, issues: Issues): void {
@@ -19,13 +20,13 @@ export function checkSubject(subject: string, issues: Issues): void {
   if (subject.includes("..")) issues.block(`subject ${quoted(subject)} cannot contain consecutive \`.\``);
 }
 
-/** Whether a token is a wildcard, `>` only as the last one. */
+/** Whether any token of the subject is a wildcard; `>` counts only as the last one. */
 export function hasWildcards(subject: string): boolean {
   const tokens = subject.split(".");
   return tokens.includes("*") || tokens.at(-1) === ">";
 }
 
-/** Whether all that `subject` matches is matched by `other`, as far as comparing token by token tells. */
+/** Whether `other` matches everything that `subject` matches, as far as a comparison token by token can tell. */
 export function isContainedIn(subject: string, other: string): boolean {
   const inner = subject.split(".");
   const outer = other.split(".");
@@ -36,18 +37,18 @@ export function isContainedIn(subject: string, other: string): boolean {
   );
 }
 
-/** The `$n` of a token, undefined if it is none. */
+/** The number of a reference `$n`; undefined if the token is not a reference. */
 function referenceOf(token: string): number | undefined {
   return /^\$[+-]?\d+$/.test(token) ? Number(token.slice(1)) : undefined;
 }
 
-/** `localSubject` with its references as `*`. */
+/** Replaces the references in `localSubject` by `*`. */
 export function withoutReferences(localSubject: string): string {
   const tokens = localSubject.split(".");
   return tokens.map((token) => (referenceOf(token) === undefined ? token : "*")).join(".");
 }
 
-/** The rules of an import's local subject, `renamed`, whose `$n` stand for the wildcards of `subject`. */
+/** Checks an import's local subject, `renamed`, whose `$n` stand for the wildcards of `subject`. */
 export function checkRenaming(renamed: string, subject: string, issues: Issues): void {
   checkSubject(renamed, issues);
   if (subject === "") issues.block("subject cannot be empty");

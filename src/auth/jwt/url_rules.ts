@@ -1,7 +1,7 @@
 import { goQuoteText as quoted } from "../../protocol/go_quote.ts";
 import type { Issues } from "./issues.ts";
 
-/** What validation demands of the URLs in tokens. Source: nats-io/jwt, types.go and operator_claims.go. */
+/** The rules of validation for the URLs in tokens. Source: nats-io/jwt, types.go and operator_claims.go. */
 
 const INFO_BYTES_MAX = 8 * 1024;
 
@@ -12,7 +12,7 @@ interface UrlParts {
   readonly path: string;
 }
 
-/** The parts of a URL; undefined if it is none. Only as much as the rules need. */
+/** Splits a URL as far as the rules need; undefined if it is malformed. */
 function splitUrl(url: string): UrlParts | undefined {
   if (/[\0-\x20\x7f]/.test(url)) return undefined;
   const [, scheme = "", , authority = "", path = ""] =
@@ -23,7 +23,7 @@ function splitUrl(url: string): UrlParts | undefined {
   return { scheme: scheme.toLowerCase(), hasCredentials: at >= 0, host, path };
 }
 
-/** `description` and `info_url` of an account or an export. */
+/** Checks `description` and `info_url` of an account or an export. */
 export function checkInfo(description: string, infoUrl: string, issues: Issues): void {
   if (description.length > INFO_BYTES_MAX) issues.block("Description is too long");
   if (infoUrl === "") return;

@@ -1,6 +1,6 @@
 /**
- * What is wrong with claims that were decoded: the same issues, in the same words, as nats-io/jwt finds. Validation
- * never throws; it looks at the claims alone, not at who signed them.
+ * Finds what is wrong with decoded claims: the same issues, in the same words, as nats-io/jwt. Validation never throws.
+ * It looks only at the claims, not at who signed them.
  */
 import { isIP } from "node:net";
 import { goQuoteText as quoted } from "../../protocol/go_quote.ts";
@@ -79,7 +79,7 @@ function checkOperator(operator: Operator, issues: Issues): void {
   if (fault !== undefined) issues.block(`assert server version error: ${fault}`);
 }
 
-/** What is wrong with an asserted server version; undefined if it is none at all, or `<major>.<minor>.<update>`. */
+/** The fault of an asserted server version; undefined if there is no version, or it is `<major>.<minor>.<update>`. */
 export function findVersionFault(version: string): string | undefined {
   if (version === "") return undefined;
   const parts = version.split(".");
@@ -113,7 +113,7 @@ function checkUserLimits({ sources, times, timesLocation }: UserRights, issues: 
   }
 }
 
-/** Whether `text` is an address and the bits of its network, such as `10.0.0.0/8`. */
+/** Whether `text` is an address with the number of network bits, such as `10.0.0.0/8`. */
 function isCidr(text: string): boolean {
   const [, address = "", bits = ""] = /^([^/%]*)\/(\d{1,3})$/.exec(text) ?? [];
   const family = isIP(address);
@@ -125,10 +125,10 @@ function isTimeOfDay(text: string): boolean {
   return /^([01]?\d|2[0-3]):[0-5]\d:[0-5]\d([.,]\d+)?$/.test(text);
 }
 
-/** Whether this is an IANA zone; "" and `Local` are that of the server. */
+/** Whether this is an IANA time zone; "" and `Local` mean the server's. */
 function isTimeZone(name: string): boolean {
   if (name === "" || name === "Local") return true;
-  // Offsets, such as +01:00, are no names.
+  // Offsets, such as +01:00, are not names.
   if (!/^[A-Za-z]/.test(name)) return false;
   try {
     new Intl.DateTimeFormat("en", { timeZone: name });

@@ -24,7 +24,10 @@ import {
 } from "./subject_rules.ts";
 import { checkInfo } from "./url_rules.ts";
 
-/** The rules of an account. Source: nats-io/jwt, account_claims.go, exports.go, imports.go, signingkeys.go. */
+/**
+ * The rules of validation for an account.
+ * Source: nats-io/jwt, account_claims.go, exports.go, imports.go, signingkeys.go.
+ */
 
 export function checkAccount(claims: AccountClaims, issues: Issues): void {
   const { nats } = claims;
@@ -46,7 +49,7 @@ export function checkAccount(claims: AccountClaims, issues: Issues): void {
   }
 }
 
-/** Whether the token has no limits, all 0: an operator has not signed it yet. */
+/** Whether all limits are 0, which means that an operator has not signed the token yet. */
 function isWithoutLimits({ tieredLimits, ...flat }: AccountLimits): boolean {
   return tieredLimits.size === 0 && isEmpty(flat);
 }
@@ -105,7 +108,7 @@ function checkImports(imports: readonly Import[], account: string, issues: Issue
   }
 }
 
-/** The subject a service import is told from others by. */
+/** The subject that identifies a service import among others. */
 function exportedSubject({ to, localSubject, subject }: Import): string {
   return to || withoutReferences(localSubject) || subject;
 }
@@ -156,7 +159,7 @@ function checkToken(token: ActivationClaims, imported: Import, account: string, 
   if (token.nats.kind !== kind) {
     issues.block(`mismatch between token import type ${token.nats.kind} and type of import ${kind}`);
   }
-  // Whether it has expired is asked when it is put to use.
+  // Whether it has expired is checked when it is used.
   checkActivation(token.nats, issues);
   const remote = kind === "service" && to !== "" ? to : subject;
   if (!isContainedIn(remote, token.nats.subject)) {
@@ -174,11 +177,11 @@ function checkExports(exports: readonly Export[], issues: Issues): void {
   checkContainment("stream", subjectsOf(false), issues);
 }
 
-/** No export may hold another one of its kind; one issue for each subject that does. */
+/** Checks that no export contains another of its kind. There is one issue for each subject that does. */
 function checkContainment(kind: string, subjects: readonly string[], issues: Issues): void {
   const counts = new Map<string, number>();
   for (const subject of subjects) counts.set(subject, (counts.get(subject) ?? 0) + 1);
-  // A subject without wildcards holds only its like, so that accounts with many exports are not all compared.
+  // A subject without wildcards contains only equal ones, so only patterns have to be compared with all others.
   const patterns = [...counts.keys()].filter(hasWildcards);
   const held = new Map<string, string>();
   for (const inner of subjects) {

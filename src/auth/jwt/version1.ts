@@ -1,7 +1,8 @@
 import { isJsonObject } from "./json_codec.ts";
 
 /**
- * Tokens of version 1, brought to the shape of version 2 while they are still JSON. They are read, never written.
+ * Converts tokens of version 1 to the shape of version 2 while they are still JSON. Version 1 is only read, never
+ * written.
  * Source: nats-io/jwt, decoder_*.go.
  */
 
@@ -11,7 +12,7 @@ export function isVersion1Type(type: string): type is Version1Type {
   return Object.hasOwn(KEYS, type);
 }
 
-/** What `nats` held, by its name then; all else is dropped. */
+/** The keys that `nats` had in version 1; all others are dropped. */
 const KEYS: Readonly<Record<Version1Type, readonly string[]>> = {
   operator: ["signing_keys", "account_server_url", "operator_service_urls", "system_account"],
   account: ["imports", "exports", "limits", "signing_keys", "revocations"],
@@ -31,7 +32,7 @@ const ACCOUNT_LIMIT_KEYS = [
   "leaf",
 ];
 
-/** Returns `nats` as version 2 has it; `payload` has keys in lower case. */
+/** Returns `nats` in the shape of version 2. The keys of `payload` are in lower case. */
 export function migrateVersion1(type: Version1Type, payload: Readonly<Record<string, unknown>>): unknown {
   const { nats = {}, tags, issuer_account } = payload;
   if (nats !== null && !isJsonObject(nats)) return nats;
