@@ -176,7 +176,8 @@ export class Callouts {
   }
 
   /**
-   * Whether a client that would be let in without the service has no room in its account. Who is in already, has it.
+   * Whether there is no room in the account for a client that would be let in without the service. A client that is in
+   * already has its place.
    * Source: nats-server auth.go, processClientOrLeafAuthentication, which registers a client before it asks.
    */
   #isFull({ pending: { bound }, request }: CalloutLogin, ask: CalloutAsk): boolean {

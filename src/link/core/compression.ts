@@ -2,8 +2,8 @@
  * How two servers agree to compress what they send each other, and the level at which this one does. This is the same
  * for routes and leaf nodes; gateways never compress.
  *
- *   accepted:  INFO sent → INFO → from here on S2 → INFO sent anew          both say in INFO what they want; each side
- *   dialled:   INFO → INFO sent → from here on S2 → INFO anew               compresses as it likes, and reads anything
+ *   accepted:  INFO sent → INFO → from here on S2 → INFO sent again         both say in INFO what they want; each side
+ *   dialled:   INFO → INFO sent → from here on S2 → INFO again              compresses as it likes, and reads anything
  *
  * Source: nats-server `selectCompressionMode`, `negotiateRouteCompression`, `negotiateLeafCompression`; clusters.md
  * 3.9.

@@ -38,7 +38,7 @@ export interface ImportMatch {
 export interface LinkFabric {
   /** A link wants these messages from now on; `weight` 0: no longer. */
   want(link: Link, key: InterestKey, weight: number): void;
-  /** A link wants nothing any more. */
+  /** A link no longer wants anything. */
   forget(link: Link): void;
   match(account: string, subject: string): Matches;
   /**
@@ -92,7 +92,7 @@ export class LinkCore implements LinkEvents {
   #isWantedAlready = false;
   readonly #links = new Set<Link>();
 
-  /** `has` says which links besides routes this server may have: see `leafsMayCome()`. */
+  /** `has` says which links other than routes this server may have: see `leafsMayCome()`. */
   constructor(
     fabric: LinkFabric,
     clock: LinkClock,

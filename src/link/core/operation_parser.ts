@@ -36,7 +36,7 @@ export type ParsedOperation =
    * is known already, which it is for a message whose line is complete; else 0.
    */
   | { readonly state: "incomplete"; readonly next: number; readonly bytesWanted: number }
-  /** The connection is to be closed. */
+  /** The connection has to be closed. */
   | { readonly state: "error"; readonly fault: LinkFault };
 
 type Verb = InterestVerb | MessageVerb | "connect" | "info" | "ping" | "pong" | "+ok" | "-err" | "a+" | "a-";

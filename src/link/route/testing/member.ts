@@ -99,7 +99,7 @@ export class Member {
     return this.mesh.members.map(({ info }) => textOf(info.serverName)).sort();
   }
 
-  /** This server wants a subject: `weight` members of the queue group, 0 for no more. */
+  /** This server wants a subject, with `weight` members of the queue group; 0 takes it back. */
   want(subject: string, weight = 1, queue = "", origin = "", account = "$G"): void {
     const key = { account, subject, queue, origin };
     const name = shown(key, 0);
