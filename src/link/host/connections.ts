@@ -150,7 +150,7 @@ export class LinkConnections implements LinkDialer {
     this.#byId.delete(link.id);
   }
 
-  /** Closes links whose key is not among the pinned ones, after a reload; returns how many. */
+  /** Closes links whose key is not among the pinned ones after a reload. Returns how many. */
   closeUnpinned(): number {
     return this.#handshakes.closeUnpinned();
   }

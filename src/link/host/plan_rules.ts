@@ -92,7 +92,7 @@ export class LinkPlanRules implements PlanRules, TargetRules {
     return forward === undefined ? resolution : { ...resolution, isForHost: true };
   }
 
-  /** Resolves an answer that goes to another cluster; its subject does not matter. */
+  /** Resolves an answer that goes to another cluster; nothing else about it matters here. */
   #resolveAnswer(context: number): Resolution {
     const { shard, core } = this.#sources;
     const id = context & (CONTEXT_ACCOUNTS - 1);
