@@ -1,4 +1,4 @@
-// Hot: the table of accounts as links name them, which the host fills (`link/host/account_names.ts`).
+// Hot: the table of account names as links write them. The host fills it (`link/host/account_names.ts`).
 
 import {
   ACCOUNT_NAME_LENGTH,
@@ -11,7 +11,9 @@ import {
 import { area, hashSeed } from "./area";
 import { equal, hashBytes } from "./bytes";
 
-/** The slot that holds a name, 0 if none does. Most messages name the account of the connection's last one. */
+/**
+ * Address of the slot that holds a name, 0 if none does. Most messages name the account of the connection's last one.
+ */
 export function accountSlot(connection: u32, name: u32, length: u32): u32 {
   const last = load<u32>(connection, CONNECTION_LAST_ACCOUNT);
   if (last != 0 && holdsName(last, name, length)) return last;

@@ -1,4 +1,4 @@
-// What the host is told when it has to go on: words of the node's area.
+// What the engine tells the host when it returns, in words of the node's area.
 
 import {
   AREA_HEADER_LENGTH,
@@ -16,13 +16,16 @@ import {
 import { area } from "./area";
 import { lookedUpHash } from "./plan";
 
-/** Comes back for `reason`, to resume at `at`. */
+/** Notes where to resume and returns `reason`. */
 export function resume(reason: i32, at: u32): i32 {
   store<u32>(area, at, AREA_RESUME);
   return reason;
 }
 
-/** Says what the message at hand is made of. Its hash is that of `plan`, or of the subject last looked up. */
+/**
+ * Writes down the parts of the message at hand. Without a plan, the hash is that of the subject that planFor() has just
+ * looked up.
+ */
 export function found(
   plan: u32,
   subject: u32,

@@ -1,4 +1,4 @@
-// The node this instance works for: one instance per thread, so globals are the thread's own.
+// The node that this instance works for. Each thread has an instance, so globals are the thread's own.
 
 import {
   AREA_CONNECTIONS,
@@ -21,7 +21,7 @@ export let picks: u32 = 0;
 export let planSets: u32 = 0;
 export let memoryBase: u64 = 0;
 export let hashSeed: u64 = 0;
-/** The node's connections are links. */
+/** Whether the node's connections are links. */
 export let hasLinks: bool = false;
 
 export function attachArea(address: u32): void {
@@ -33,11 +33,11 @@ export function attachArea(address: u32): void {
   memoryBase = load<u64>(address, AREA_MEMORY_BASE);
   hashSeed = load<u64>(address, AREA_HASH_SEED);
   hasLinks = load<u32>(address, AREA_YOUNG_SUBJECTS) != 0;
-  // Until the host says when: not for a long time.
+  // Far away, until the host sets it.
   store<u32>(address, load<u32>(address, AREA_OUT_MESSAGES) + 0x7fffffff, AREA_LOOK_AT);
 }
 
-/** Whether so much was delivered that the host is to look at the clock. */
+/** Whether so many messages were delivered that the host should look at the clock. */
 export function isLookDue(): bool {
   return <i32>(load<u32>(area, AREA_OUT_MESSAGES) - load<u32>(area, AREA_LOOK_AT)) >= 0;
 }

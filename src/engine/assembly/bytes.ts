@@ -1,9 +1,9 @@
-// Hot: scanning, comparing, hashing and copying bytes, 16 at a time. Reads may run up to 15 bytes past `end` and
-// copies may write up to 15 bytes past the last: every region keeps that much room behind it.
+// Hot: scanning, comparing, hashing and copying bytes, 16 at a time. Reads may run up to 15 bytes past `end`, and
+// copies may write up to 15 bytes past the last one. Every region keeps that much room behind it.
 
 const BLANK: u8 = 0x20;
 
-/** The address of the first byte ≤ 0x20 (blank, tab, CR, LF, other controls) from `at` on, or `end` if there is none before it. */
+/** Address of the first byte ≤ 0x20 (blank, tab, CR, LF, other controls) in `[at, end)`, or `end` if there is none. */
 export function findBlank(at: u32, end: u32): u32 {
   while (at < end) {
     const mask = i8x16.bitmask(i8x16.le_u(v128.load(at), i8x16.splat(BLANK)));
@@ -28,7 +28,7 @@ export function equal(a: u32, b: u32, length: u32): bool {
   return (i8x16.bitmask(i8x16.eq(v128.load(a), v128.load(b))) & wanted) == wanted;
 }
 
-/** Copies `length` bytes, in steps of 16. */
+/** Copies `length` bytes in steps of 16, at least one step. */
 export function copy(to: u32, from: u32, length: u32): void {
   let done: u32 = 0;
   do {
@@ -38,8 +38,8 @@ export function copy(to: u32, from: u32, length: u32): void {
 }
 
 /**
- * The hash of a subject under the process's seed. A chosen set of subjects can at most make its own sender miss the
- * plan cache, whose sets are bounded.
+ * The hash of a subject under the process's seed. Subjects chosen to collide can at most make their own sender miss the
+ * plan cache, because its sets are bounded.
  */
 export function hashBytes(at: u32, length: u32, seed: u64): u32 {
   const multiplier = seed | 1;

@@ -1,5 +1,5 @@
-// Hot: the message at hand to everyone its plan names: local subscribers, links, one member of each queue group, other
-// nodes.
+// Hot: delivers the message at hand to everyone that its plan names: local subscribers, links, one member of each queue
+// group, other nodes.
 
 import {
   AREA_DROPS_NOTHING,
@@ -69,7 +69,7 @@ import { note, sendLarge } from "./host";
 import { headerLength, hiddenLength, isLarge, lineLength, payloadLength, publisher, rest } from "./message";
 import { commit, reserve } from "./ring";
 
-/** Whether every ring that a message of this plan may need has room for it; else the node whose ring has none. */
+/** −1 if every ring that a message of this plan may need has room for it, else a node whose ring has none. */
 export function fullNode(plan: u32): i32 {
   let nodes = load<u32>(plan, PLAN_ALL_NODES);
   const bytes = recordLength(load<u32>(plan, PLAN_DELIVERED_LENGTH), load<u32>(plan, PLAN_GROUP_COUNT));
@@ -81,21 +81,22 @@ export function fullNode(plan: u32): i32 {
   return -1;
 }
 
-/** Bytes of the record of the message at hand. */
+/** Length in bytes of a record for the message at hand. */
 export function recordLength(subjectLength: u32, queueCount: u32): u32 {
   const body = isLarge ? lineLength : mayLend() ? 4 : lineLength + payloadLength + 2;
   return (RECORD_BODY + (queueCount << 2) + 15 + subjectLength + body + 15 + 15) & ~15;
 }
 
-/** Whether other nodes read the message at hand where it was received. */
+/** Whether other nodes read the message at hand where it was received: it is not small, and lies in the lent buffer. */
 function mayLend(): bool {
   if (payloadLength < <u32>GATHER_BYTES_MIN || isLarge) return false;
   return rest - load<u32>(area, AREA_LENDS) < load<u32>(area, AREA_LENDS_BYTES);
 }
 
 /**
- * Delivers the message at hand to local subscribers and other nodes; returns how many took it. Another node counts as one
- * that did; where it is the only one and the publisher `wantsTaker`, it is asked to say so if nobody there does.
+ * Delivers the message at hand to local subscribers and other nodes. Returns how many took it, counting one for each
+ * other node with plain interest and one for each queue group that another node serves. If the publisher `wantsTaker`,
+ * nobody here took the message and only one other node gets it, that node is asked to report if nobody takes it there.
  */
 export function deliver(plan: u32, wantsTaker: bool): u32 {
   let delivered: u32 = 0;
@@ -143,12 +144,12 @@ export function deliver(plan: u32, wantsTaker: bool): u32 {
   return delivered;
 }
 
-/** How many of the queue groups that the last deliverHere() was given had nobody here to take the message. */
+/** In how many of the queue groups that the last deliverHere() was given nobody here took the message. */
 export let unservedCount: u32 = 0;
 
 /**
- * Delivers what another node sent: plain subscriptions if it says so, and the queue groups it picked us for, whose ids
- * become 0 where they are served.
+ * Delivers what another node sent, to plain subscriptions if `isPlain` and to the queue groups that it picked this node
+ * for. The ids of the groups that are served become 0.
  */
 export function deliverHere(plan: u32, isPlain: bool, queues: u32, queueCount: u32): u32 {
   let delivered: u32 = 0;
@@ -181,7 +182,7 @@ function countOut(deliveries: u32): void {
   store<u64>(area, load<u64>(area, AREA_OUT_BYTES) + <u64>deliveries * payloadLength, AREA_OUT_BYTES);
 }
 
-/** One copy to one subscription; false when it cannot take the message. */
+/** Delivers one copy to one subscription. False if it cannot take the message. */
 function deliverTo(target: u32): bool {
   const connection = load<u32>(target, TARGET_CONNECTION);
   const flags = load<u32>(connection, CONNECTION_FLAGS);
@@ -203,16 +204,16 @@ function deliverTo(target: u32): bool {
   return true;
 }
 
-/** Of a connection that is closed, or that drops what clients send. */
+/** Whether a connection that is closed, or drops what clients send, takes nothing now. */
 function takesNothing(flags: u32): bool {
   return (flags & CONNECTION_IS_CLOSED) != 0 || load<u32>(area, AREA_DROPS_NOTHING) == 0;
 }
 
-/** One copy to a link; false when it cannot take the message. */
+/** Delivers one copy to a link, which always takes it. */
 function deliverToLink(connection: u32, flags: u32, target: u32): bool {
   if ((flags & CONNECTION_IS_CONGESTED) != 0) store<u32>(area, connection, AREA_STALLED_BY);
   const bytes = frameForLink(connection, flags, target);
-  // Where a subscriber's target names the subscription, a link's names counters of messages and bytes, or nothing.
+  // A client's target names its subscription; a link's names counters of messages and bytes instead, or nothing.
   const counters = load<u32>(target, TARGET_SUBSCRIPTION);
   countSent(connection, flags, target, bytes);
   if (counters != 0) countMessage(counters, bytes);
@@ -242,8 +243,8 @@ const TAKEN_HERE: i32 = -1;
 const TAKEN_BY_NOBODY: i32 = -2;
 
 /**
- * One member of a queue group: a random start drawn by weight, then the next ones until one takes the message.
- * Returns TAKEN_HERE, TAKEN_BY_NOBODY, or the node picked to serve the group.
+ * Delivers to one member of a queue group: the one that is drawn by weight, or else the next one that takes the
+ * message. Returns TAKEN_HERE, TAKEN_BY_NOBODY, or the node picked to serve the group.
  */
 function deliverToGroup(group: u32): i32 {
   const locals = load<u32>(group, GROUP_LOCAL_COUNT);
@@ -261,7 +262,7 @@ function deliverToGroup(group: u32): i32 {
       at++;
     }
   }
-  // A node of no weight serves where nobody else can.
+  // A node of weight 0 serves only if nobody else can.
   let last = TAKEN_BY_NOBODY;
   for (let left = candidates; left != 0; left--) {
     if (at >= locals) {
@@ -302,7 +303,7 @@ function addPick(count: u32, node: u32, queue: u32): u32 {
   return count + 1;
 }
 
-/** Writes the message at hand into a node's ring. The caller has seen that there is room for `recordLength()`. */
+/** Writes the message at hand into a node's ring. The caller has checked that there is room for `recordLength()`. */
 export function send(
   node: u32,
   context: u32,

@@ -1,4 +1,4 @@
-// Hot: what other nodes sent.
+// Hot: delivers the messages that other nodes sent.
 
 import {
   AREA_CONTEXT,
@@ -52,7 +52,7 @@ import { recall } from "./replies";
 import { answerFromNode } from "./requests";
 import { peek, skip, taken } from "./ring";
 
-/** Whether any node has published records that were not taken yet. */
+/** Whether any node has published records that are not taken yet. */
 export function hasInbound(): bool {
   const nodes = load<u32>(area, AREA_NODE_COUNT);
   for (let node: u32 = 0; node < nodes; node++) {
@@ -62,11 +62,16 @@ export function hasInbound(): bool {
 }
 
 /**
- * Delivers the messages another node sent, until `bytesMax` bytes of its ring are taken or a little more: the last
- * record is taken whole. With available() for `bytesMax`, nothing that was published since is taken. Their bytes may be named
- * by iovecs: flush before release(). Returns REASON_DONE (RESUME is 1 if there may be more), REASON_LOOK, REASON_MISS or
- * REASON_HOST_PLAN (RESUME is the record, which was not taken), REASON_UNTAKEN or REASON_UNSERVED (RESUME is the record, which
- * was), REASON_STALLED (RESUME is the origin), or REASON_OTHER for a record of another kind.
+ * Delivers the messages that another node sent, until `bytesMax` bytes of its ring are taken, or a little more: the
+ * last record is taken whole. With available() for `bytesMax`, nothing is taken that was published after that call.
+ * Iovecs may name the records' bytes, so outboxes must be flushed before release().
+ *
+ * Returns one of these reasons:
+ *   REASON_DONE                                 RESUME is 1 if there may be more
+ *   REASON_LOOK                                 the host should look at the clock
+ *   REASON_MISS, REASON_HOST_PLAN, REASON_OTHER RESUME is the record, which was not taken; OTHER: of another kind
+ *   REASON_UNTAKEN, REASON_UNSERVED             RESUME is the record, which was taken
+ *   REASON_STALLED                              RESUME is the record's ORIGIN
  */
 export function drain(node: u32, bytesMax: u32): i32 {
   gatherFromRings(true);
@@ -94,12 +99,13 @@ function drainSome(node: u32, bytesMax: u32): i32 {
     const mapped =
       hasLinks && (context & CONTEXT_IS_RESPONSE) == 0 ? recall(account, subject, subjectLength) : 0;
     if (mapped != 0) {
-      // An answer goes to the cluster that asked, whatever the rest of its subject: one plan serves all.
+      // An answer goes to the cluster that asked, whatever the rest of its subject is, so one plan serves all of them.
       subject = mapped + REPLY_TEXT;
       subjectLength = MAPPED_REPLY_CLUSTER_BYTES;
       context = account | CONTEXT_IS_ANSWER;
     } else if ((load<u32>(record, RECORD_IS_PLAIN) & RECORD_GOES_BACK) != 0) {
-      // What it goes back by is over since: it is for everybody again, whom its publisher's shard left out.
+      // The mapping that it was to go back by is forgotten by now, so it is for everybody again. The publisher's shard
+      // left them out: the host sends it to them.
       return resume(REASON_HOST_PLAN, record);
     }
     const lineLength = load<u32>(record, RECORD_LINE_LENGTH);
@@ -143,7 +149,10 @@ function drainSome(node: u32, bytesMax: u32): i32 {
   return resume(REASON_DONE, 1);
 }
 
-/** Whose message it is, if that is a connection of this node: the fabric's unless it was passed on to its publisher's shard. */
+/**
+ * The connection that a record's message counts as published by: the fabric, unless the message was passed on and its
+ * publisher is a connection of this node.
+ */
 function publisherOf(record: u32): u32 {
   if (load<u32>(record, RECORD_TRIED) == 0) return connectionAt(0);
   const origin = load<u32>(record, RECORD_ORIGIN);
@@ -151,7 +160,7 @@ function publisherOf(record: u32): u32 {
   return connectionAt(isHome ? origin & ((1 << RECORD_ORIGIN_NODE_SHIFT) - 1) : 0);
 }
 
-/** Whether the host serves the message at hand, of a record that names `queueCount` groups. */
+/** Whether the host serves the message at hand, whose record names `queueCount` queue groups. */
 function isRecordForHost(flags: u32, queueCount: u32, headerLength: i32): bool {
   if ((flags & PLAN_IS_FOR_HOST) != 0) return true;
   if (queueCount != 0 && (flags & PLAN_QUEUES_ARE_FOR_HOST) != 0) return true;

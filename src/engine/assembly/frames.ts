@@ -1,5 +1,6 @@
-// Hot: one copy of the message at hand in the form that its receiver expects: the target's prefix, then what followed
-// the subject in the line it came with, rewritten only where the receiver takes no headers or wants other sizes.
+// Hot: writes one copy of the message at hand in the form that its receiver expects: the target's prefix, then what
+// followed the subject in the line it came with. That is rewritten only if the receiver takes no headers or expects
+// another number of sizes.
 
 import {
   AREA_OWN_REPLY_PREFIX,
@@ -32,7 +33,7 @@ const LETTER_H: u8 = 0x48;
 const LETTER_L: u8 = 0x4c;
 const CR_LF: u16 = 0x0a0d;
 
-/** A MSG or HMSG. Returns how many bytes of headers and payload it holds. */
+/** Frames a MSG or HMSG. Returns how many bytes of headers and payload it holds. */
 export function frameForClient(connection: u32, flags: u32, target: u32): u32 {
   const prefix = target + TARGET_PREFIX;
   const prefixLength = load<u32>(target, TARGET_PREFIX_LENGTH);
@@ -48,7 +49,7 @@ export function frameForClient(connection: u32, flags: u32, target: u32): u32 {
   return payloadLength - headerLength;
 }
 
-/** An RMSG, LMSG or HMSG. Returns how many bytes of headers and payload it holds. */
+/** Frames an RMSG, LMSG or HMSG. Returns how many bytes of headers and payload it holds. */
 export function frameForLink(connection: u32, flags: u32, target: u32): u32 {
   let prefix = target + TARGET_PREFIX;
   let prefixLength = load<u32>(target, TARGET_PREFIX_LENGTH);
@@ -68,7 +69,8 @@ export function frameForLink(connection: u32, flags: u32, target: u32): u32 {
     prefix = area + AREA_OWN_REPLY_PREFIX;
     prefixLength = MAPPED_REPLY_PREFIX_BYTES;
   }
-  // Without a header block the line came with one size (PUB), or with an empty one with two.
+  // Without headers to send, the line can stay as it came if it has as many sizes as the link expects: the line of a
+  // PUB has one, that of an HPUB with an empty header block two.
   if (isWithHeaders || (hasTwoSizes ? headerLength == 0 : headerLength < 0)) {
     frame(connection, prefix, prefixLength);
     return payloadLength;
@@ -77,13 +79,13 @@ export function frameForLink(connection: u32, flags: u32, target: u32): u32 {
   return headerLength > 0 ? payloadLength - headerLength : payloadLength;
 }
 
-/** Whether the reply is one that somebody subscribed to lately: it may overtake interest in it. */
+/** Whether somebody subscribed to the reply lately, so that the message may overtake that interest. */
 function hasYoungReply(): bool {
   const sizes = sizesAt();
   return sizes != rest && isYoung(rest, sizes - 1 - rest);
 }
 
-/** `prefix`, then the line's rest and the payload as they came. */
+/** Frames `prefix`, then the line's rest and the payload as they came. */
 function frame(connection: u32, prefix: u32, prefixLength: u32): void {
   if (payloadLength < <u32>GATHER_BYTES_MIN && !isLarge) {
     const length = lineLength + payloadLength + 2;
@@ -113,7 +115,10 @@ function frameBytes(connection: u32, from: u32, length: u32): void {
   store<u32>(connection, cursor + length, CONNECTION_CURSOR);
 }
 
-/** `prefix`, then `[reply ]size␍␊` or with `hasTwoSizes` `[reply ]0 size␍␊`, and the payload without its headers. */
+/**
+ * Frames `prefix`, then `[reply ]size␍␊`, or with `hasTwoSizes` `[reply ]0 size␍␊`, and the payload without its
+ * headers.
+ */
 function frameWithSizes(connection: u32, prefix: u32, prefixLength: u32, hasTwoSizes: bool): void {
   const replyLength = sizesAt() - rest;
   const skipped: u32 = headerLength > 0 ? headerLength : 0;

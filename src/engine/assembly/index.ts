@@ -1,6 +1,7 @@
-// The engine: what runs for every message. It allocates nothing and throws nothing; it reads no byte it has not
-// compared with the end of what was received (save up to 15 past it, which every region keeps free), and whatever is
-// not a complete, plain PUB or HPUB on a subject with a valid plan goes back to the host with a reason and an offset.
+// The engine: what runs for every message. It allocates nothing and throws nothing. Before it reads a byte, it compares
+// the address with the end of what was received; it may read up to 15 bytes past that end, which every region keeps
+// free. Whatever is not a complete, plain PUB or HPUB on a subject with a valid plan goes back to the host, with a
+// reason and an offset.
 
 import {
   AREA_CONTEXT,
@@ -52,19 +53,19 @@ export { scanLink } from "./scan_link";
 const PUB_: u32 = 0x20425550;
 const HPUB: u32 = 0x42555048;
 
-/** Names the node's area; once, before anything else. */
+/** Sets the node's area. Called once, before anything else. */
 export function attach(address: u32): void {
   attachArea(address);
 }
 
-/** The hash of `length` bytes at `address` as plans hold it. */
+/** The hash of `length` bytes at `address`, as plans hold it. */
 export function hash(address: u32, length: u32): u32 {
   return hashBytes(address, length, hashSeed);
 }
 
 /**
- * Publishes the messages in `[start, end)` of a connection's input for as long as it can. Returns a REASON_… and
- * leaves in the area's words where to resume and what was found there.
+ * Publishes the messages in `[start, end)` of a connection's input, up to the first that needs the host. Returns a
+ * REASON_…; the area's words say where to resume and what was found there.
  */
 export function scan(slot: u32, start: u32, end: u32): i32 {
   const connection = connectionAt(slot);
@@ -94,7 +95,7 @@ export function scan(slot: u32, start: u32, end: u32): i32 {
     const messageEnd = payload + payloadLength + 2;
 
     const subjectLength = subjectEnd - subject;
-    // One plan serves all answers of an account to the services that it offers.
+    // All answers to requests for an account's services share one plan, so only the part that names the account counts.
     const isAnswer = isServiceReply(subject);
     const looked = isAnswer ? min<u32>(subjectLength, REQUEST_ACCOUNT_BYTES) : subjectLength;
     const plan = planFor(connection, context, subject, looked);
@@ -143,14 +144,14 @@ export function scan(slot: u32, start: u32, end: u32): i32 {
   return resume(REASON_DONE, at);
 }
 
-/** The valid plan for a subject, for a message that the host has taken apart; 0 when it has to be built. */
+/** The valid plan for the subject of a message that the host has parsed; 0 if it has to be built. */
 export function findPlan(slot: u32, context: u32, subject: u32, length: u32): u32 {
   return planFor(connectionAt(slot), context, subject, length);
 }
 
 /**
- * Publishes the message that the host has described. Returns how many took it, or −1 with FULL_NODE set when a ring is full.
- * `wantsTaker`: see deliver().
+ * Publishes the message that the host has described. Returns how many took it, or −1 with FULL_NODE set if a ring is
+ * full. `wantsTaker`: see deliver().
  */
 export function publishOne(plan: u32, wantsTaker: bool): i32 {
   const full = fullNode(plan);

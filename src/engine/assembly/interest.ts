@@ -1,6 +1,6 @@
-// Hot: interest that clients tell, and other servers by the thousand when a link is new. What is plain and literal is
-// filed in the shared index here, just as `interest/` would; the host has the write lock. What needs a larger table the
-// host files, after which it goes on here.
+// Hot: files interest in the shared index: that of clients, and that of other servers, which comes by the thousand when
+// a link is new. Only plain interest in literal subjects is filed here, in the same way as `interest/` does it. The
+// host holds the write lock. It files what needs a larger table itself, and then calls again.
 
 import {
   BLOCK_WORDS,
@@ -71,19 +71,20 @@ const STAR: u8 = 0x2a;
 const GREATER: u8 = 0x3e;
 /** The shortest line is `RS+ a␍␊`. */
 const LINE_BYTES_MIN: u32 = 7;
-/** Whoever only looks gives up after so many slots. */
+/** A reader without the lock gives up after so many slots. */
 const PROBES_MAX: u32 = 64;
 /** Returned instead of an entry's id: the host has to file it. */
 const FOR_HOST: i32 = -1;
 
-/** Address of the index's region. References are words from there. */
+/** Address of the index's region. References count words from there. */
 let index: u32 = 0;
 
 /**
- * Files the `RS+` lines in `[start, end)` of a route's input as plain interest of `node` in the index at `region`, at most
- * `countMax`, for as long as they are plain and literal. Writes the id of each one's entry behind `ids`, where it stopped to
- * RESUME, and returns how many there are; INTEREST_OF_UNKNOWN_ACCOUNT where the first names an account whose name is not in
- * the table, with the name in ACCOUNT. The host has the lock, and nobody follows what `node` files.
+ * Files the `RS+` lines in `[start, end)` of a route's input as plain interest of `node` in the index at `region`. It
+ * takes at most `countMax` lines, and stops at the first that is not plain and literal; RESUME says where. Writes the
+ * ids of their entries, one word each, from `ids` on. Returns how many lines it took, or INTEREST_OF_UNKNOWN_ACCOUNT if
+ * the first names an account that is not in the table; then ACCOUNT holds the name. The host holds the lock, and the
+ * journal tells nobody what `node` files.
  */
 export function fileInterest(
   region: u32,
@@ -136,8 +137,8 @@ export function fileInterest(
 }
 
 /**
- * Files plain interest of `node` in a literal subject in the index at `region`, if it is not there yet, and returns the entry's
- * id; −1 for what the host has to file. The host has the lock, and tells the journal.
+ * Files plain interest of `node` in a literal subject in the index at `region`, if it is not there yet. Returns the
+ * entry's id, or −1 if the host has to file it. The host holds the lock, and tells the journal.
  */
 export function fileLiteral(region: u32, node: u32, account: u32, subject: u32, length: u32): i32 {
   index = region;
@@ -145,8 +146,9 @@ export function fileLiteral(region: u32, node: u32, account: u32, subject: u32, 
 }
 
 /**
- * Whether there is interest in exactly this subject, or may be: somebody is changing the index. Under no lock, so that
- * what is read may not belong together; all of it lies in the memory.
+ * Whether there is interest in exactly this subject, or may be: the subject of an entry has the same hash, or the index
+ * changes meanwhile. It takes no lock, so the words it reads may not belong together, but all of them lie in the
+ * memory.
  */
 export function isFiled(account: u32, subject: u32, length: u32): bool {
   index = load<u32>(area, AREA_INDEX);
@@ -165,12 +167,12 @@ export function isFiled(account: u32, subject: u32, length: u32): bool {
       slot = (slot + 1) & mask;
     }
   }
-  // A store keeps arm64 from moving what was read below the check (release before acquire).
+  // The store keeps arm64 from moving the reads above below the check (release before acquire).
   atomic.store<u32>(area + AREA_FENCE, 0);
   return atomic.load<u32>(addressOf(VERSION)) != version;
 }
 
-/** Moves the values of a slot table, `count` slots from the reference `from` on, to a larger one with `mask`. */
+/** Moves the values of a slot table, `count` slots from the reference `from` on, to a larger table with `mask`. */
 export function moveSlots(region: u32, from: u32, count: u32, to: u32, mask: u32): void {
   index = region;
   memory.fill(addressOf(to), 0, (mask + 1) * SLOT_WORDS * 4);
@@ -186,7 +188,7 @@ export function moveSlots(region: u32, from: u32, count: u32, to: u32, mask: u32
   }
 }
 
-/** Whether it is a subject without wildcards: one token or more, none empty, none that is `*` or `>`. */
+/** Whether `[subject, end)` is a subject without wildcards: one or more tokens, none of them empty, `*` or `>`. */
 function isLiteral(subject: u32, end: u32): bool {
   let token = subject;
   for (let at = subject; at <= end; at++) {
@@ -198,7 +200,7 @@ function isLiteral(subject: u32, end: u32): bool {
   return true;
 }
 
-/** `InterestIndex.addPlain`. Returns the entry's id, or FOR_HOST with nothing changed. */
+/** Does what `InterestIndex.addPlain` does. Returns the entry's id, or FOR_HOST with nothing changed. */
 function file(node: u32, account: u32, subject: u32, length: u32): i32 {
   const hash = hashSubject(account, subject, length);
   const slots = get(ENTRY_TABLE + TABLE_SLOTS);
@@ -260,7 +262,7 @@ function isOf(entry: u32, account: u32, subject: u32, length: u32): bool {
   return equal(addressOf(entry + ENTRY_SUBJECT), subject, length);
 }
 
-/** `Arena.allocate` of a small block; 0 for what it cannot give. */
+/** Does what `Arena.allocate` does for a small block. Returns 0 if it cannot. */
 function allocate(wordCount: u32): u32 {
   if (wordCount > <u32>EXACT_BLOCK_WORDS_MAX) return 0;
   const list = OPEN_CHUNKS + wordCount - 1;
@@ -295,7 +297,10 @@ function openChunk(blockClass: u32): u32 {
   return chunk;
 }
 
-/** A page of the smallest free run, of which the rest stays free; else the next one that was never used; 0 for none. */
+/**
+ * Takes a page from the smallest free run, whose rest stays free, or else the next page that was never used. 0 if there
+ * is none.
+ */
 function takePage(): u32 {
   let order: u32 = 0;
   while (order < <u32>RUN_ORDER_COUNT && get(FREE_RUNS + order) == 0) order++;
@@ -342,7 +347,7 @@ function endChange(): void {
   atomic.store<u32>(addressOf(VERSION), get(VERSION) + 1);
 }
 
-/** `interest/subject_hash.ts`. */
+/** The hash of `interest/subject_hash.ts`. */
 function hashSubject(prefix: u32, subject: u32, length: u32): u32 {
   let v0 = get(SEEDS);
   let v1 = get(SEEDS + 1);

@@ -1,8 +1,8 @@
-// Hot: once for each piece of a WebSocket's frame.
+// Hot: runs once for each piece of a WebSocket's frame.
 
 /**
- * Moves `length` bytes from `from` to `to` (≤ `from`, or apart) and applies a mask of four bytes to them, the first of which is its
- * lowest. Writes nothing behind them: what is there may be the next frame.
+ * Moves `length` bytes from `from` to `to` and applies a mask of four bytes, the lowest first. `to` is at most `from`,
+ * or the two do not overlap. Writes nothing behind the bytes, because the next frame may lie there.
  */
 export function unmask(to: u32, from: u32, length: u32, mask: u32): void {
   const pattern = i32x4.splat(mask);

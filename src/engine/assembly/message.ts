@@ -9,16 +9,19 @@ export let lineLength: u32 = 0;
 export let headerLength: i32 = -1;
 /** Length of headers and payload together. */
 export let payloadLength: u32 = 0;
-/** The payload lies outside the memory: the host attaches it. */
+/** Whether the payload lies outside the shared memory; then the host attaches it. */
 export let isLarge: bool = false;
 
-/** Bytes at the start of `rest` that other nodes are not sent: the prefix of a mapped reply. */
+/** Bytes at the start of `rest` that are not sent to other nodes: the prefix of a mapped reply. */
 export let hiddenLength: u32 = 0;
-/** What links are sent between the target's prefix and `rest`: the subject of an answer that goes to another cluster. */
+/** What is sent to links between the target's prefix and `rest`: the subject of an answer to another cluster. */
 export let inserted: u32 = 0;
 export let insertedLength: u32 = 0;
 
-/** `from`: record address of its publisher. The payload lies behind the line at `at`, unless it is `large`. */
+/**
+ * Describes the message at hand. `from` is the record address of its publisher. The payload lies behind the line at
+ * `at`, unless it is `large`.
+ */
 export function describe(from: u32, at: u32, line: u32, header: i32, payload: u32, large: bool): void {
   publisher = from;
   rest = at;
@@ -30,7 +33,7 @@ export function describe(from: u32, at: u32, line: u32, header: i32, payload: u3
   insertedLength = 0;
 }
 
-/** The reply is mapped: those here see what it stands for. */
+/** Notes that the reply is mapped: the other nodes of this server are sent the reply behind its prefix. */
 export function hideReplyPrefix(length: u32): void {
   hiddenLength = length;
 }
@@ -40,9 +43,9 @@ export function insert(at: u32, length: u32): void {
   insertedLength = length;
 }
 
-/** Address of the sizes in its line, one or with headers two; a reply, if there is one, ends a blank before. */
+/** Address of the size in its line, or of both sizes with headers. A reply, if there is one, ends one blank before. */
 export function sizesAt(): u32 {
-  // Backwards: a reply may hold any byte but a blank, other controls included.
+  // It searches backwards because a reply may hold any byte but a blank, control characters included.
   let sizes = rest + lineLength - 2;
   while (sizes > rest && load<u8>(sizes - 1) != 0x20) sizes--;
   if (headerLength < 0) return sizes;

@@ -1,4 +1,4 @@
-// Hot: words of the lines that messages come with.
+// Hot: reads the words of the lines that messages come with.
 
 import { CONNECTION_PAYLOAD_MAX, IN_PLACE_BYTES_MAX, MAPPED_REPLY_PREFIX_BYTES } from "../../memory/layout";
 import { findBlank } from "./bytes";
@@ -7,8 +7,9 @@ import { mayAskForTrace } from "./trace_request";
 
 const CR_LF: u16 = 0x0a0d;
 
-/** Length of a plain decimal at `at` (no sign, no leading zero, at most nine digits), 0 if there is none. Its value is in `number`. */
+/** What readNumber() has read. */
 export let number: u32 = 0;
+/** Length of a plain decimal at `at` (no sign, no leading zero, at most nine digits), 0 if there is none. */
 export function readNumber(at: u32): u32 {
   let value: u32 = 0;
   let length: u32 = 0;
@@ -24,28 +25,31 @@ export function readNumber(at: u32): u32 {
   return length;
 }
 
-/** `_R…`, `_G…`, `$J…` and `$G…` may be subjects that only servers use: the host looks closer. */
+/**
+ * Whether a subject begins with `_R`, `_G`, `$J` or `$G`. Only servers may use some of those: the host looks closer.
+ */
 export function mayBeReserved(subject: u32): bool {
   const start = load<u16>(subject);
   return start == 0x525f || start == 0x475f || start == 0x4a24 || start == 0x4724;
 }
 
-/** What readEnd() found. */
+/** What readEnd() found; 0 without a reply. */
 export let replyLength: u32 = 0;
 /** -1 without headers. */
 export let headerLength: i32 = -1;
 export let payloadLength: u32 = 0;
 
-/** The reply is mapped, from another server. */
+/** Whether the reply was mapped by another server. */
 export let hasMappedReply: bool = false;
 
 /**
- * Reads how a message goes on behind its subject: `[reply ]size` or `[reply ]header-size size`, the line break and the
- * payload. Returns where the payload begins; 0 where some of it is missing, not plain, more than the connection may send,
- * or to be traced, which the host looks at. `isOfServer`: it comes from one, which may map replies.
+ * Reads what follows the subject of a message: `[reply ]size` or `[reply ]header-size size`, the line break and the
+ * payload. Returns where the payload begins. Returns 0 if the host has to look at the message: some of it is missing,
+ * it is not plain, it is larger than the connection may send or the engine takes, or it may ask for a trace.
+ * `isOfServer`: it comes from another server, which may map replies.
  */
 export function readEnd(connection: u32, rest: u32, end: u32, isWithHeaders: bool, isOfServer: bool): u32 {
-  // Numbers are told from a reply by how many words there are.
+  // Only the number of words tells a reply from a size.
   let word = rest;
   let wordEnd = findBlank(word, end);
   const wordsWithoutReply: u32 = isWithHeaders ? 2 : 1;
@@ -64,7 +68,7 @@ export function readEnd(connection: u32, rest: u32, end: u32, isWithHeaders: boo
   if (words == wordsWithoutReply + 1) {
     if (replyLength == 0) return 0;
     if (mayBeReserved(rest)) {
-      // Acknowledgements, and what services answer to, mean more to the host.
+      // Acknowledgements, and the reply subjects of services, need the host.
       if (!isOfServer || !isMapped(rest, replyLength) || mayBeReserved(rest + MAPPED_REPLY_PREFIX_BYTES))
         return 0;
       hasMappedReply = true;

@@ -1,8 +1,9 @@
-// Hot: the outbound side of a connection. An outbox is lent when there is something to frame; bytes lie in it in
-// order, and iovecs are made only where a payload elsewhere comes between. The host writes it out and takes it back.
+// Hot: the outbound side of a connection. An outbox is lent when there is something to frame. Bytes lie in it in order;
+// iovecs are made only where a payload that lies elsewhere comes between. The host writes the outbox out and takes it
+// back.
 //
-// Invariant: SEGMENT ≤ CURSOR ≤ LIMIT while an outbox is lent, and IOVECS + 2 ≤ OUTBOX_IOVECS_MAX before a payload is
-// gathered, one of them kept for the last segment.
+// Invariants: SEGMENT ≤ CURSOR ≤ LIMIT while an outbox is lent. IOVECS + 3 ≤ OUTBOX_IOVECS_MAX before a payload is
+// gathered: one for the segment before it, one for the payload, one for the last segment.
 
 import {
   AREA_DIRTY_COUNT,
@@ -22,10 +23,10 @@ import {
 import { area, dirtyList, memoryBase, slotOf } from "./area";
 import { flush, reclaim } from "./host";
 
-/** Pieces after which gather() writes an outbox out. */
+/** gather() writes an outbox out when it has no room for three more iovecs below this number. */
 let iovecsMax: u32 = OUTBOX_IOVECS_RECEIVED_MAX;
 
-/** Where to write the next `bytes` for a connection: at most OUTBOX_BYTES − OUTBOX_DATA − OUTBOX_SLACK of them. */
+/** Address of room for the next `bytes` of a connection: at most OUTBOX_BYTES − OUTBOX_DATA − OUTBOX_SLACK of them. */
 export function room(connection: u32, bytes: u32): u32 {
   const cursor = load<u32>(connection, CONNECTION_CURSOR);
   if (cursor != 0) {
@@ -55,7 +56,7 @@ function lend(connection: u32): u32 {
   return cursor;
 }
 
-/** Ends the segment being framed, so that what comes next is named by an iovec of its own. */
+/** Ends the segment being framed, so that what comes next gets an iovec of its own. */
 export function closeSegment(connection: u32): void {
   const cursor = load<u32>(connection, CONNECTION_CURSOR);
   const segment = load<u32>(connection, CONNECTION_SEGMENT);
@@ -64,7 +65,9 @@ export function closeSegment(connection: u32): void {
   store<u32>(connection, cursor, CONNECTION_SEGMENT);
 }
 
-/** Sends `length` bytes at `address` from where they lie. The caller has framed something just before. */
+/**
+ * Sends `length` bytes at `address` from where they lie. The caller has just framed something, so an outbox is lent.
+ */
 export function gather(connection: u32, address: u32, length: u32): void {
   closeSegment(connection);
   addIovec(connection, address, length);
@@ -72,7 +75,7 @@ export function gather(connection: u32, address: u32, length: u32): void {
   if (load<u32>(connection, CONNECTION_IOVECS) + 3 > iovecsMax) flush(slotOf(connection));
 }
 
-/** What follows was sent by other nodes, or was received here. */
+/** Says whether the payloads that follow were sent by other nodes or received here. */
 export function gatherFromRings(isFromRings: bool): void {
   iovecsMax = isFromRings ? OUTBOX_IOVECS_MAX : OUTBOX_IOVECS_RECEIVED_MAX;
 }

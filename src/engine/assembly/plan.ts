@@ -1,5 +1,6 @@
-// Hot: the plan cache. A plan answers "who gets a message on this subject" for one context, and holds while its four
-// generation words stand still. Sets of four, so a lookup is bounded whatever subjects clients choose.
+// Hot: the plan cache. A plan answers "who gets a message on this subject" for one context. It holds while its
+// generation words stand still: four, and more if other accounts import the message. Plans are found in sets of eight,
+// so a lookup is bounded whatever subjects clients choose.
 
 import {
   CONNECTION_CONTEXT,
@@ -17,10 +18,10 @@ import {
 import { hashSeed, planSets } from "./area";
 import { equal, hashBytes } from "./bytes";
 
-/** The hash of the subject that planFor() found no plan for. */
+/** The hash of the last subject that planFor() looked up in a set, of one without a plan in any case. */
 export let lookedUpHash: u32 = 0;
 
-/** The valid plan for a subject published by a connection, or 0. */
+/** The valid plan for a subject that a connection publishes to under `context`, or 0. */
 export function planFor(connection: u32, context: u32, subject: u32, length: u32): u32 {
   const last = load<u32>(connection, CONNECTION_LAST_PLAN);
   if (last != 0 && isFor(last, context, subject, length) && isValid(last)) return last;
@@ -57,7 +58,7 @@ function isValid(plan: u32): bool {
   );
 }
 
-/** The generations of the accounts that import the message; most have none. */
+/** The same for the generations of accounts that import the message. Most plans have none. */
 function areMoreUnchanged(plan: u32): bool {
   let left = load<u32>(plan, PLAN_MORE_COUNT);
   if (left == 0) return true;
@@ -70,8 +71,8 @@ function areMoreUnchanged(plan: u32): bool {
 }
 
 /**
- * A plain load, once per message and generation: the word is aligned, so it is never torn, and a change is seen by the
- * next scan() at the latest. An atomic one costs JavaScriptCore 1 ns or more each.
+ * Loads the word plainly, once per message and generation. The word is aligned, so it is never torn, and a change is
+ * seen by the next scan() at the latest. An atomic load costs JavaScriptCore 1 ns or more.
  */
 function isUnchanged(generation: u32): bool {
   return load<u32>(load<u32>(generation)) == load<u32>(generation, 4);

@@ -1,5 +1,6 @@
-// Hot: requests that cross gateways. Where they come from: which replies were subscribed to lately, so that they leave
-// mapped. Where they arrive: what each mapped reply stood for that was delivered, so that its answer goes back by it.
+// Hot: requests that cross gateways. The server that they leave knows which subjects were subscribed to lately: replies
+// on those are mapped. The server where they arrive remembers, for each reply that it delivered, the mapped reply that
+// it came from, so that the answer goes back by it.
 
 import {
   AREA_NOW_MS,
@@ -29,27 +30,27 @@ import {
 import { area, hashSeed } from "./area";
 import { copy, equal, hashBytes } from "./bytes";
 
-/** `_GR_`, which `mayBeReserved()` has seen the first two bytes of. */
+/** `_GR_`. */
 const GR_: u32 = 0x5f52475f;
 const BLANK: u8 = 0x20;
 
-/** Whether a word of at least 16 readable bytes is a mapped subject: `_GR_.<cluster>.<server>.<subject>`. */
+/** Whether a word is a mapped subject: `_GR_.<cluster>.<server>.<subject>`. At least 16 bytes are readable there. */
 export function isMapped(at: u32, length: u32): bool {
   return length > <u32>MAPPED_REPLY_PREFIX_BYTES && load<u32>(at) == GR_ && load<u8>(at, 4) == 0x2e;
 }
 
-/** Whether a mapped subject is one that this server made. */
+/** Whether this server made a mapped subject. */
 export function isOwnMapped(at: u32): bool {
   return equal(at, area + AREA_OWN_REPLY_PREFIX, MAPPED_REPLY_PREFIX_BYTES);
 }
 
-/** Somebody here has subscribed to a literal subject just now: `isYoung()` for two seconds. */
+/** Notes that somebody here has just subscribed to a literal subject. For two seconds `isYoung()` knows it. */
 export function noteYoung(subject: u32, length: u32): void {
   const now = load<u32>(area, AREA_NOW_MS);
   store<u32>(youngSlot(subject, length), now != 0 ? now : 1);
 }
 
-/** Whether a subject was noted within two seconds. Another one may have been, whose hash is alike: then it is as if. */
+/** Whether a subject was noted within two seconds, or another one whose hash leads to the same word. */
 export function isYoung(subject: u32, length: u32): bool {
   const noted = load<u32>(youngSlot(subject, length));
   return noted != 0 && load<u32>(area, AREA_NOW_MS) - noted <= <u32>MAPPED_REPLY_MS;
@@ -61,9 +62,9 @@ function youngSlot(subject: u32, length: u32): u32 {
 }
 
 /**
- * A message with the mapped reply at `text` is delivered here under the reply behind its prefix: for two seconds or a
- * little more `recall()` knows it by that, in that account. What there is no room for the oldest make room for. For the
- * links' thread.
+ * Remembers that a message with the mapped reply at `text` is delivered in an account under the reply behind the
+ * prefix. For two seconds or a little more, `recall()` finds it by account and reply. If there is no room, the oldest
+ * mappings are dropped. Only the links' thread may call it.
  */
 export function remember(account: u32, text: u32, length: u32): void {
   const replies = load<u32>(area, AREA_REPLIES);
@@ -71,7 +72,7 @@ export function remember(account: u32, text: u32, length: u32): void {
   const subject = text + MAPPED_REPLY_PREFIX_BYTES;
   const hash = hashBytes(subject, length - MAPPED_REPLY_PREFIX_BYTES, hashSeed);
   const known = find(replies, account, hash, subject, length - MAPPED_REPLY_PREFIX_BYTES);
-  // One inbox for many requests is not entered with each.
+  // An inbox that serves many requests is not entered with each of them.
   if (
     known != 0 &&
     <i32>(load<u32>(known, REPLY_EXPIRES_MS) - now) >= MAPPED_REPLY_MS &&
@@ -79,7 +80,7 @@ export function remember(account: u32, text: u32, length: u32): void {
   )
     return;
   const size = (REPLY_TEXT + length + 1 + 15) & ~15;
-  // Those that are over go as new ones come, a few at a time.
+  // Mappings that are over are dropped as new ones come, two at a time.
   if (dropIfOver(replies, now)) dropIfOver(replies, now);
   let head = load<u32>(replies, REPLIES_HEAD);
   const left = REPLIES_LOG_BYTES - (head & (REPLIES_LOG_BYTES - 1));
@@ -106,8 +107,9 @@ export function remember(account: u32, text: u32, length: u32): void {
 }
 
 /**
- * The entry of the mapping that the last request with this reply came with, 0 if there is none. One that is over holds
- * until it is dropped: shards give the links' thread what they find here and nobody else, so that one must find it too.
+ * The entry of the mapping that the last request with this reply came with, 0 if there is none. A mapping that is over
+ * holds until it is dropped. If a shard finds one, it sends the answer to the links' thread alone, so that thread must
+ * find it too.
  */
 export function recall(account: u32, subject: u32, length: u32): u32 {
   const replies = load<u32>(area, AREA_REPLIES);
@@ -119,7 +121,7 @@ export function recall(account: u32, subject: u32, length: u32): u32 {
 function find(replies: u32, account: u32, hash: u32, subject: u32, length: u32): u32 {
   const tail = atomic.load<u32>(replies, REPLIES_TAIL);
   const count = atomic.load<u32>(replies, REPLIES_HEAD) - tail;
-  // The newest first: behind one that is no more there is none.
+  // The newest entry comes first. Behind one that is dropped, all are.
   let link = atomic.load<u32>(chainOf(replies, hash));
   while (link != 0 && link - 1 - tail < count) {
     const entry = logAt(replies, link - 1);
@@ -131,14 +133,14 @@ function find(replies: u32, account: u32, hash: u32, subject: u32, length: u32):
     )
       return entry;
     const next = load<u32>(entry, REPLY_NEXT);
-    // Older ones are before newer ones: what says otherwise was written over while it was read.
+    // The next entry must be older. If it is not, this one was overwritten while it was read.
     if (next != 0 && <i32>(next - link) >= 0) return 0;
     link = next;
   }
   return 0;
 }
 
-/** Forgets the mappings that are over; whether there are others. For the links' thread. */
+/** Forgets the mappings that are over. Returns whether any are left. Only the links' thread may call it. */
 export function forgetOver(): bool {
   const replies = load<u32>(area, AREA_REPLIES);
   const now = load<u32>(area, AREA_NOW_MS);
@@ -146,7 +148,7 @@ export function forgetOver(): bool {
   return load<u32>(replies, REPLIES_HEAD) != load<u32>(replies, REPLIES_TAIL);
 }
 
-/** False where the oldest is still needed, or there is none. */
+/** Drops the oldest mapping if it is over. False if it is still needed, or if there is none. */
 function dropIfOver(replies: u32, now: u32): bool {
   const tail = load<u32>(replies, REPLIES_TAIL);
   if (tail == load<u32>(replies, REPLIES_HEAD)) return false;
@@ -167,7 +169,7 @@ function isOver(entry: u32, now: u32): bool {
   return <i32>(load<u32>(entry, REPLY_EXPIRES_MS) - now) <= 0;
 }
 
-/** Plans for the subject of that hash look again whether it is an answer. */
+/** Makes plans for subjects of that hash stale, since they may be answers now, or no longer. */
 function bump(replies: u32, hash: u32): void {
   const generation = replies + REPLIES_GENERATIONS + ((hash & (REPLIES_GENERATION_COUNT - 1)) << 2);
   atomic.store<u32>(generation, load<u32>(generation) + 1);

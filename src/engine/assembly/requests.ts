@@ -1,6 +1,6 @@
-// Hot: requests that go on into another account, whose service they ask, and the answers to them. What is simple about
-// them is done here: one import, no latency measured, one answer, no headers but those the server adds. The host has
-// written down for the plan where they go on, and for the client what services are told of it. It does all others.
+// Hot: requests to a service of another account, and the answers to them. Only simple requests are forwarded here: one
+// import, no latency measured, one answer, no headers but those that the server adds. The host forwards all others. It
+// has written down for each plan where its requests go on, and for each client what services are told of it.
 
 import {
   AREA_HAS_GATHERED,
@@ -75,13 +75,13 @@ import { describe, headerLength, lineLength, payloadLength, publisher, rest, siz
 import { planFor } from "./plan";
 import { reserve } from "./ring";
 
-/** `_R_.`: answers to services are published there. */
+/** `_R_.`: services publish their answers on subjects that begin with it. */
 const R__: u32 = 0x2e5f525f;
 const CR_LF: u16 = 0x0a0d;
 const BLANK: u8 = 0x20;
 const DOT: u8 = 0x2e;
 const NUMBER_DIGITS: u32 = 5;
-/** Of a forwarded message, with what copies write past its end: `<reply> <size> <size>␍␊`. */
+/** Longest line of a forwarded message, `<reply> <size> <size>␍␊`, with what copies write past its end. */
 const LINE_BYTES_MAX: u32 = 64;
 const NO_NUMBER: u32 = 0xffffffff;
 
@@ -89,22 +89,22 @@ export function isServiceReply(subject: u32): bool {
   return load<u32>(subject) == R__;
 }
 
-/** Of forward() and answer(), besides the node whose ring has no room. */
+/** What forward() and answer() return, if not the node whose ring has no room. */
 export const DELIVERED: i32 = -1;
-/** These two with nothing done. */
+/** With these two nothing was delivered. */
 export const FOR_HOST: i32 = -2;
 export const ANSWER_MISS: i32 = -3;
-/** How many took the message that they delivered. */
+/** How many took the message, if it was delivered. */
 export let takers: u32 = 0;
 
 /**
- * Delivers the message at hand by `plan`, and as a request in the account whose service it asks. `wantsTaker`: its
- * publisher wants to know if nobody takes it.
+ * Delivers the message at hand by `plan`, and forwards it as a request to the account whose service it asks.
+ * `wantsTaker`: its publisher wants to know if nobody takes it.
  */
 export function forward(plan: u32, replyLength: u32, wantsTaker: bool): i32 {
   const requests = load<u32>(area, AREA_REQUESTS);
   const to = load<u32>(plan, PLAN_FORWARD);
-  // Who has not taken a message turns out later where other nodes are asked: the host counts its ways.
+  // If other nodes are sent it too, it turns out only later whether nobody took it: the host counts the ways it goes.
   if (headerLength >= 0 || load<u32>(plan, PLAN_ALL_NODES) != 0) return FOR_HOST;
   const told = load<u32>(publisher, CONNECTION_DISCLOSURE);
   const slot = slotOf(publisher);
@@ -165,7 +165,9 @@ export function forward(plan: u32, replyLength: u32, wantsTaker: bool): i32 {
   return DELIVERED;
 }
 
-/** Where a message with `bytes` of headers and payload is put together: over the last one, unless iovecs may name that. */
+/**
+ * Where a message with `bytes` of headers and payload is put together: over the last one, unless iovecs may name it.
+ */
 function placeOfMessage(requests: u32, bytes: u32): u32 {
   let at: u32 = load<u32>(area, AREA_HAS_GATHERED) != 0 ? load<u32>(requests, REQUESTS_MESSAGES_END) : 0;
   const length = (LINE_BYTES_MAX + bytes + 63) & ~63;
@@ -177,7 +179,7 @@ function placeOfMessage(requests: u32, bytes: u32): u32 {
   return at;
 }
 
-/** A number that no request has; NO_NUMBER where the host has to make room, or to find random words. */
+/** A number that no request has, or NO_NUMBER if the host has to make room or to provide random words. */
 function newNumber(requests: u32): u32 {
   if (
     load<u32>(requests, REQUESTS_FREE) == 0 &&
@@ -232,7 +234,7 @@ function remember(requests: u32, number: u32, plan: u32, reply: u32, replyLength
   return entry;
 }
 
-/** A request is answered, or given up. */
+/** Forgets a request that is answered or given up. */
 export function forget(entry: u32): void {
   const requests = load<u32>(area, AREA_REQUESTS);
   let link = numbersAt(requests, load<u32>(entry, REQUEST_NUMBER));
@@ -243,14 +245,14 @@ export function forget(entry: u32): void {
   if (next != 0) store<u32>(next, previous, REQUEST_HEAD_PREVIOUS);
   if (previous != 0) store<u32>(previous, next, REQUEST_HEAD_NEXT);
   else store<u32>(load<u32>(entry, REQUEST_HEAD), next);
-  // A free one is of no account.
+  // A free entry belongs to no account.
   store<u32>(entry, 0, REQUEST_EXPORTER);
   store<u32>(entry, load<u32>(requests, REQUESTS_FREE));
   store<u32>(requests, entry, REQUESTS_FREE);
   store<u32>(requests, load<u32>(requests, REQUESTS_COUNT) - 1, REQUESTS_COUNT);
 }
 
-/** The request that an answer on `subject` answers, which an account has got; 0 for none. */
+/** The request to a service of `account` that an answer on `subject` belongs to, 0 for none. */
 function requestOf(account: u32, subject: u32, length: u32): u32 {
   const requests = load<u32>(area, AREA_REQUESTS);
   if (requests == 0 || length != REQUEST_REPLY_BYTES) return 0;
@@ -260,8 +262,8 @@ function requestOf(account: u32, subject: u32, length: u32): u32 {
 }
 
 /**
- * Delivers the message at hand, published on `subject`, to whose request it answers. `plan` is that of all answers of its
- * account. ANSWER_MISS, with REQUEST, where there is no plan for the requestor's reply.
+ * Delivers the message at hand, published on `subject`, to the requestor that it answers. `plan` is that of all answers
+ * of its account. Returns ANSWER_MISS, with REQUEST set, if there is no plan for the requestor's reply.
  */
 export function answer(plan: u32, subject: u32, length: u32): i32 {
   if (length != REQUEST_REPLY_BYTES) return FOR_HOST;
@@ -285,10 +287,11 @@ export function answer(plan: u32, subject: u32, length: u32): i32 {
   return DELIVERED;
 }
 
-/** The answer at hand to the shard that remembers the request. */
+/** Sends the answer at hand to the shard that remembers the request. */
 function passOn(node: u32, account: u32, subject: u32): i32 {
   if (node < <u32>NODE_SHARD_FIRST) return FOR_HOST;
-  // A ring that is full may be one that nobody reads, of a node that was never there: the host waits, and knows which are.
+  // A full ring may belong to a node that is not there, so that nobody reads it. The host knows which nodes are there,
+  // and waits for those.
   if (reserve(node, recordLength(REQUEST_REPLY_BYTES, 0)) == 0) return FOR_HOST;
   send(node, account | CONTEXT_IS_RESPONSE, subject, REQUEST_REPLY_BYTES, 1, 0, 0);
   takers = 1;
@@ -296,8 +299,9 @@ function passOn(node: u32, account: u32, subject: u32): i32 {
 }
 
 /**
- * The same for the message at hand that another node has passed on. False, with nothing done, where the host puts it aside:
- * where it looks closer, would have to wait for a ring, or has done so with one that came before.
+ * The same for an answer at hand that another node has passed on. False, with nothing done, if the host has to put it
+ * aside: because it must look closer, because there is no plan or it needs a ring, or because an answer that came
+ * before is put aside.
  */
 export function answerFromNode(account: u32, subject: u32, length: u32): bool {
   const request = requestOf(account, subject, length);
@@ -310,12 +314,12 @@ export function answerFromNode(account: u32, subject: u32, length: u32): bool {
   return true;
 }
 
-/** Whether the message at hand goes on as it is: without headers, and without a reply of its own. */
+/** Whether the message at hand can go on as it is: it has no headers and no reply of its own. */
 function isPlainAnswer(): bool {
   return headerLength < 0 && sizesAt() == rest;
 }
 
-/** The plan for what a request is to be answered on, 0 where there is none. */
+/** The plan for the reply that a request's answer goes to, 0 if there is none. */
 function planOfAnswer(request: u32): u32 {
   return planFor(
     connectionAt(0),
@@ -345,7 +349,7 @@ function headAt(requests: u32, reply: u32, length: u32): u32 {
   return requests + REQUESTS_HEADS + ((hash & (REQUESTS_HEADS_COUNT - 1)) << 2);
 }
 
-/** Writes the reply subject of a request; returns where it ends. */
+/** Writes the reply subject of a request. Returns where it ends. */
 function writeReply(at: u32, head: u32, number: u32): u32 {
   copy(at, head, REQUEST_REPLY_HEAD_BYTES);
   const end = at + REQUEST_REPLY_BYTES;
@@ -368,7 +372,7 @@ function readNumber(at: u32): u32 {
   return number;
 }
 
-/** 62 or more for what is no digit to the base 62. */
+/** The value of a digit to the base 62, or 62 for a byte that is none. */
 function valueOf(digit: u8): u32 {
   const code = <u32>digit;
   if (code - 0x30 < 10) return code - 0x30;

@@ -1,5 +1,5 @@
-// Hot: both ends of the rings between nodes. A ring has one producer and one consumer; records are 16-aligned and
-// contiguous, a WRAP record skips to the start. Positions count bytes and wrap at 2³², capacities are powers of two.
+// Hot: both ends of the rings between nodes. A ring has one producer and one consumer. Records are 16-aligned and
+// contiguous; a WRAP record skips to the start. Positions count bytes and wrap at 2³². Capacities are powers of two.
 
 import {
   AREA_IN_RINGS,
@@ -30,11 +30,11 @@ function consumerEnd(node: u32): u32 {
 }
 
 /**
- * Finds room for a record of `bytes` (a multiple of 16, at most half the capacity) to a node and returns its address,
- * or 0 while the ring is full. An empty ring starts over once it has got far enough, so that the bytes in use stay in
- * the cache; what is skipped counts as used until the consumer has passed it.
- * Nothing is taken or written until commit(): a message may ask several rings for room and then use none, and a skip
- * to the start that no record follows would hold its room for good.
+ * Finds room for a record of `bytes` (a multiple of 16, at most half the capacity) to a node. Returns its address, or 0
+ * while the ring is full. An empty ring starts over once it has got far enough, so that the bytes in use stay in the
+ * cache. What is skipped counts as used until the consumer has passed it.
+ * Nothing is taken or written until commit(), because a message may ask several rings for room and then use none. A
+ * skip to the start that no record follows would hold its room for good.
  */
 export function reserve(node: u32, bytes: u32): u32 {
   const end = producerEnd(node);
@@ -65,7 +65,7 @@ function hasRoom(end: u32, ring: u32, capacity: u32, position: u32, bytes: u32):
   return position + bytes - tail <= capacity;
 }
 
-/** Adds the record just written where the last reserve() for this node said; the node sees it after publish(). */
+/** Adds the record that was written where the last reserve() for this node said. The node sees it after publish(). */
 export function commit(node: u32, bytes: u32): void {
   const end = producerEnd(node);
   const position = load<u32>(end, RING_END_POSITION);
@@ -88,7 +88,7 @@ export function publish(node: u32): void {
   store<u32>(area, load<u32>(area, AREA_UNPUBLISHED) & ~(1 << node), AREA_UNPUBLISHED);
 }
 
-/** The address of the next record from a node, or 0 when there is none. */
+/** Address of the next record from a node, or 0 if there is none. */
 export function peek(node: u32): u32 {
   const end = consumerEnd(node);
   const ring = load<u32>(end, RING_END_RING);
@@ -122,13 +122,13 @@ export function taken(node: u32): u32 {
   return load<u32>(consumerEnd(node), RING_END_POSITION);
 }
 
-/** Bytes that a node has published by now and that were not taken yet, skipped ends included. */
+/** Bytes that a node has published and that are not taken yet, skipped ends included. */
 export function available(node: u32): u32 {
   const ring = load<u32>(consumerEnd(node), RING_END_RING);
   return ring == 0 ? 0 : atomic.load<u32>(ring, RING_HEAD) - taken(node);
 }
 
-/** Gives the producer back the room of everything skipped. */
+/** Gives the room of everything taken back to the producer. */
 export function release(node: u32): void {
   const end = consumerEnd(node);
   const ring = load<u32>(end, RING_END_RING);

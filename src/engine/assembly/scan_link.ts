@@ -1,5 +1,5 @@
-// Hot: plain messages of other servers. What else they send (interest, messages for queue groups or of leaf nodes'
-// clusters, whatever servers keep for themselves) goes back to the host.
+// Hot: takes the plain messages of other servers. Everything else that they send goes back to the host: interest,
+// messages for queue groups or from clusters of leaf nodes, and what only servers use.
 
 import {
   ACCOUNT_NAME_ID,
@@ -59,15 +59,15 @@ const RMSG: u32 = 0x47534d52;
 const LMSG: u32 = 0x47534d4c;
 const HMSG: u32 = 0x47534d48;
 const REPLIES_FOR_HOST: u32 = PLAN_REPLIES_ARE_FOR_HOST | PLAN_HEADED_REPLIES_ARE_FOR_HOST;
-/** `| ` and `+ `, which stand where a reply would and mean that queue groups follow. */
+/** `| ` and `+ ` stand where a reply would, and mean that queue groups follow. */
 const GROUPS_WITHOUT_REPLY: u16 = 0x207c;
 const GROUPS_WITH_REPLY: u16 = 0x202b;
 
 /**
- * Publishes the messages in `[start, end)` of a link's input for as long as it can: `RMSG` and `HMSG` of routes and
- * gateways, with an account where the connection's context has none, `LMSG` and `HMSG` of leaf nodes. Messages that name
- * no queue group go to none. Returns a REASON_… as scan() does; REASON_ACCOUNT with the name in ACCOUNT, and how the
- * message lies as with REASON_MISS.
+ * Publishes the messages in `[start, end)` of a link's input, up to the first that needs the host. It takes `RMSG` and
+ * `HMSG` of routes and gateways, which name the account if the connection's context has none, and `LMSG` and `HMSG` of
+ * leaf nodes. Messages that name no queue group go to none, except for answers. Returns a REASON_… as scan() does. With
+ * REASON_ACCOUNT the name is in ACCOUNT, and the message is described as with REASON_MISS.
  */
 export function scanLink(slot: u32, start: u32, end: u32): i32 {
   const connection = connectionAt(slot);
@@ -97,7 +97,7 @@ export function scanLink(slot: u32, start: u32, end: u32): i32 {
       return resume(REASON_OTHER, at);
     let context = origin;
     if (mayBeReserved(subject)) {
-      // An answer to a request of this server: it goes on under the reply that the request had here.
+      // This is an answer to a request of this server. It goes on under the reply that the request had here.
       if (isOfLeaf || !isMapped(subject, subjectEnd - subject) || !isOwnMapped(subject))
         return resume(REASON_OTHER, at);
       subject += MAPPED_REPLY_PREFIX_BYTES;
@@ -166,11 +166,11 @@ function announcesGroups(word: u32): bool {
   return start == GROUPS_WITHOUT_REPLY || start == GROUPS_WITH_REPLY;
 }
 
-/** Whether the host serves the message at hand, of a line that names no groups. */
+/** Whether the host serves the message at hand, whose line names no queue groups. */
 function isLineForHost(flags: u32, context: u32, replyLength: u32, headerLength: i32): bool {
   if (flags == 0) return false;
   if ((flags & PLAN_IS_FOR_HOST) != 0) return true;
-  // Other messages that name no groups go to none; answers go to all.
+  // Answers go to all queue groups. Other messages whose line names none go to none.
   if ((context & CONTEXT_IS_ANSWER) != 0 && (flags & PLAN_QUEUES_ARE_FOR_HOST) != 0) return true;
   if (replyLength == 0) return false;
   const reasons = headerLength > 0 ? REPLIES_FOR_HOST : PLAN_REPLIES_ARE_FOR_HOST;

@@ -1,26 +1,26 @@
-// Hot: whether a message may ask to be traced. Only the host knows what to make of one that does.
+// Hot: finds out whether a message may ask to be traced. The host decides about those that do.
 
 import { AREA_HEARS_TRACEPARENT } from "../../memory/layout";
 import { area } from "./area";
 
 const LF: u8 = 0x0a;
 const LETTER_T: u8 = 0x54;
-/** `Nats-Trace-Dest:`, as two words; names of headers are case-sensitive. */
+/** `Nats-Trace-Dest:` in two words. This name is case-sensitive. */
 const NATS_TRA: u64 = 0x6172542d7374614e;
 const CE_DEST_: u64 = 0x3a747365442d6563;
 const DESTINATION_BYTES: u32 = 16;
-/** From the line break before that name to its `T`: few other lines have both. */
+/** Bytes from the line break before that name to its `T`. Few other lines have both. */
 const LF_TO_T: u32 = 6;
-/** From the start of a block, `NATS/1.0␍␊`, to the first line break. */
+/** Bytes from the start of a block, `NATS/1.0␍␊`, to the first LF. */
 const FIRST_LF: u32 = 9;
-/** `tracepar` of `traceparent:`, which comes in any case. */
+/** `tracepar` of `traceparent:`, in lower case. It may come in any. */
 const TRACEPAR: u64 = 0x7261706563617274;
 const TRACEPARENT_BYTES: u32 = 12;
 const LOWER_CASE: u64 = 0x2020202020202020;
 
 /**
- * Whether a header block in `[block, end)` has a line of one of the names that ask for a trace. `traceparent` counts only
- * where an account listens to it; the host looks at the rest of its name.
+ * Whether a header block in `[block, end)` may have a header that asks for a trace. `traceparent` counts only if an
+ * account listens to it; only its first eight letters are compared, and the host looks at the rest.
  */
 export function mayAskForTrace(block: u32, end: u32): bool {
   if (load<u32>(area, AREA_HEARS_TRACEPARENT) != 0 && hasTraceparent(block, end)) return true;

@@ -1,4 +1,4 @@
-// Hot: three times for each block of a compressed message. Makes Huffman codes of how often each symbol is used.
+// Hot: runs three times for each block of a compressed message. Makes Huffman codes from how often each symbol is used.
 
 import {
   DEFLATE_CODE_SHIFT,
@@ -7,10 +7,10 @@ import {
   DEFLATE_SORTED,
 } from "../../../runtime/websocket/deflate_region";
 
-/** A symbol, and how often it is used, in one word. */
+/** The low bits of a word are a symbol, the others how often it is used. */
 const SYMBOL_BITS: u32 = 9;
 const SYMBOL_MASK: u32 = (1 << SYMBOL_BITS) - 1;
-/** No code is longer than this, whatever is asked for. */
+/** Lengths of codes are below this, whatever is asked for. */
 const LENGTHS: u32 = 16;
 
 let sorted: u32 = 0;
@@ -24,8 +24,8 @@ export function attachCodes(region: u32): void {
 }
 
 /**
- * Turns the counts of `symbolCount` symbols into their codes, of at most `lengthMax` bits and none for what is not used.
- * Returns how many bits all uses take. One symbol by itself gets a code of one bit.
+ * Turns the counts of `symbolCount` symbols into their codes, of at most `lengthMax` bits. Symbols that are not used
+ * get none. Returns how many bits all uses take together. If only one symbol is used, its code has one bit.
  */
 export function makeCodes(alphabet: u32, symbolCount: u32, lengthMax: u32): u32 {
   const used = sortUsed(alphabet, symbolCount);
@@ -35,7 +35,7 @@ export function makeCodes(alphabet: u32, symbolCount: u32, lengthMax: u32): u32 
     countLengths(used, lengthMax);
     shorten(lengthMax);
   }
-  // The codes of what is used least are the longest.
+  // The symbols that are used least get the longest codes.
   let bits: u32 = 0;
   let at = sorted;
   for (let length = lengthMax; length > 0; length--) {
@@ -50,7 +50,7 @@ export function makeCodes(alphabet: u32, symbolCount: u32, lengthMax: u32): u32 
   return bits;
 }
 
-/** The same of lengths that are set already. */
+/** Makes the codes of symbols whose lengths are set already. */
 export function numberCodes(alphabet: u32, symbolCount: u32): void {
   memory.fill(counts, 0, LENGTHS << 2);
   for (let i: u32 = 0; i < symbolCount; i++) {
@@ -61,7 +61,7 @@ export function numberCodes(alphabet: u32, symbolCount: u32): void {
   number(alphabet, symbolCount);
 }
 
-/** Sorts the symbols in use, the least used first; how many there are. */
+/** Sorts the symbols in use, the least used first. Returns how many there are. */
 function sortUsed(alphabet: u32, symbolCount: u32): u32 {
   let end = sorted;
   for (let symbol: u32 = 0; symbol < symbolCount; symbol++) {
@@ -86,15 +86,15 @@ function sortUsed(alphabet: u32, symbolCount: u32): u32 {
 }
 
 /**
- * Counts the lengths of the codes of `used` sorted symbols, 2 or more: of a tree that joins the two least used of what is
- * not joined yet, symbols or nodes, over and over. Nodes come into being in order of use. What lies deeper than
- * `lengthMax` is counted there.
+ * Counts how many codes of each length the `used` sorted symbols get, 2 or more. It builds a tree by joining, over and
+ * over, the two least used of the symbols and nodes that are not joined yet. Nodes come into being in order of use.
+ * Codes that would be longer than `lengthMax` are counted as that long.
  */
 function countLengths(used: u32, lengthMax: u32): void {
   const symbolsEnd = sorted + (used << 2);
   const root = nodes + ((used - 2) << 2);
   let symbol = sorted;
-  /** The first node that is not joined: until then it holds its uses, afterwards its parent. */
+  /** The first node that is not joined yet. A node holds its uses until it is joined, and its parent afterwards. */
   let free = nodes;
   for (let node = nodes; node <= root; node += 4) {
     let uses: u32 = 0;
@@ -110,7 +110,7 @@ function countLengths(used: u32, lengthMax: u32): void {
     }
     store<u32>(node, uses);
   }
-  // From the root down each node's parent becomes its depth. A node gives two places one deeper, and takes one itself.
+  // From the root down, each node's parent is replaced by its depth. A node takes a place and gives two, one deeper.
   store<u32>(root, 0);
   add(1, lengthMax, 2);
   for (let node = root - 4; node >= nodes; node -= 4) {
@@ -126,7 +126,10 @@ function add(depth: u32, lengthMax: u32, change: i32): void {
   store<u32>(count, load<u32>(count) + change);
 }
 
-/** Makes room for codes that were cut to `lengthMax`: one of those, beside another one that gets longer, costs the least. */
+/**
+ * Makes room for codes that were cut to `lengthMax`. Each step makes the longest shorter code one bit longer and puts
+ * one of the cut codes beside it, which costs the least.
+ */
 function shorten(lengthMax: u32): void {
   let taken: u32 = 0;
   for (let length: u32 = 1; length <= lengthMax; length++) {
@@ -142,7 +145,7 @@ function shorten(lengthMax: u32): void {
   }
 }
 
-/** Gives each symbol with a length its code: of one length they count up with the symbols. Source: RFC 1951, 3.2.2. */
+/** Gives each symbol with a length its code. Codes of one length count up with the symbols. Source: RFC 1951, 3.2.2. */
 function number(alphabet: u32, symbolCount: u32): void {
   let code: u32 = 0;
   for (let length: u32 = 1; length < LENGTHS; length++) {
@@ -165,7 +168,7 @@ function number(alphabet: u32, symbolCount: u32): void {
   }
 }
 
-/** Sixteen bits, the last first. */
+/** Sixteen bits in reverse order. */
 function reversed(bits: u32): u32 {
   bits = ((bits & 0x5555) << 1) | ((bits >> 1) & 0x5555);
   bits = ((bits & 0x3333) << 2) | ((bits >> 2) & 0x3333);

@@ -1,4 +1,5 @@
-// Hot: once for each block of a compressed message. The lengths of a block's codes, before it. Source: RFC 1951, 3.2.7.
+// Hot: runs once for each block of a compressed message. Writes the header of a block: the lengths of its codes.
+// Source: RFC 1951, 3.2.7.
 
 import {
   DEFLATE_CODE_LENGTH_CODES,
@@ -17,11 +18,11 @@ const LITERALS_MIN: u32 = 257;
 const DISTANCES_MIN: u32 = 1;
 const CODE_LENGTHS_MIN: u32 = 4;
 const CODE_LENGTH_BITS_MAX: u32 = 7;
-/** Bits of the three counts that a header begins with, and of each length of a code length's code. */
+/** Bits of the three counts that a header begins with, and of the length of each code that stands for a code length. */
 const COUNT_BITS: u32 = 5 + 5 + 4;
 const LENGTH_BITS: u32 = 3;
 
-/** Symbols beside the lengths themselves: the last one 3 to 6 times more, nought 3 to 10 times, nought 11 to 138 times. */
+/** Symbols besides the lengths: the last length 3 to 6 times more, nought 3 to 10 times, nought 11 to 138 times. */
 const REPEAT: u32 = 16;
 const NOUGHTS: u32 = 17;
 const MANY_NOUGHTS: u32 = 18;
@@ -31,7 +32,10 @@ const NOUGHTS_MAX: u32 = 10;
 const MANY_NOUGHTS_MIN: u32 = 11;
 const MANY_NOUGHTS_MAX: u32 = 138;
 
-/** In which order the lengths of their codes are sent, five bits for each: 16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, and the rest. */
+/**
+ * The order in which the lengths of those symbols' codes are sent, five bits for each: 16, 17, 18, 0, 8, 7, 9, 6, 10,
+ * 5, 11, 4, and the rest.
+ */
 const ORDER_FIRST: u64 = 0x22caa324e804a30;
 const ORDER_FIRST_COUNT: u32 = 12;
 const ORDER_REST: u64 = 0x3c2e1346c;
@@ -41,7 +45,7 @@ let distances: u32 = 0;
 let codeLengths: u32 = 0;
 let runs: u32 = 0;
 
-/** Of the header that was planned last. */
+/** These four describe the header that was planned last. */
 let runsEnd: u32 = 0;
 let literalCount: u32 = 0;
 let distanceCount: u32 = 0;
@@ -54,7 +58,7 @@ export function attachHeader(region: u32): void {
   runs = region + DEFLATE_RUNS;
 }
 
-/** Gets ready to write of the codes that were made; how many bits that takes. */
+/** Prepares the header for the codes that were made. Returns how many bits it takes. */
 export function planHeader(): u32 {
   literalCount = usedCount(literals, DEFLATE_LITERALS, LITERALS_MIN);
   distanceCount = usedCount(distances, DEFLATE_DISTANCES, DISTANCES_MIN);
@@ -83,14 +87,14 @@ export function writeHeader(): void {
   }
 }
 
-/** Up to the last symbol that has a code. */
+/** How many symbols there are up to the last one that has a code, and at least `countMin`. */
 function usedCount(alphabet: u32, symbolCount: u32, countMin: u32): u32 {
   let count = symbolCount;
   while (count > countMin && load<u32>(alphabet + ((count - 1) << 2)) == 0) count--;
   return count;
 }
 
-/** Says the lengths of that many symbols; how many bits follow what says them. */
+/** Adds the runs that say the lengths of `symbolCount` symbols. Returns how many extra bits follow their symbols. */
 function addRuns(alphabet: u32, symbolCount: u32): u32 {
   let extraBits: u32 = 0;
   let symbol: u32 = 0;

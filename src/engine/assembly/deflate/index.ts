@@ -1,5 +1,5 @@
-// What the host calls of the deflate unit: a WebAssembly module beside the engine, at shards with WebSockets, from the
-// first on that is compressed. All addresses are of the shared memory, and the host has checked that what it names fits.
+// What the host calls in the deflate unit, a WebAssembly module beside the engine. A shard loads it with its first
+// compressed WebSocket. All addresses are of the shared memory, and the host has checked that what they name fits.
 
 import {
   DEFLATE_BLOCK_BYTES,
@@ -17,16 +17,16 @@ import { attachSearch, search, sequencesEnd } from "./search";
 import { END_OF_BLOCK, extraBitsOfDistance, extraBitsOfLength } from "./symbols";
 import { alignToByte, attachWriter, out, startWriting, writeBits, writeBytes, writeSequences } from "./write";
 
-/** What a block says of itself first: whether it is the last, which none is, and its kind. */
+/** A block begins with three bits: whether it is the last, which none is, and its kind. */
 const KIND_BITS: u32 = 3;
 const STORED: u32 = 0;
 const FIXED: u32 = 1 << 1;
 const DYNAMIC: u32 = 2 << 1;
-/** Of a stored block, on the next whole byte: its length, and that inverted. */
+/** A stored block goes on, at the next whole byte, with its length and the same inverted. */
 const STORED_HEAD_BITS: u32 = 32;
 const LITERAL_BITS_MAX: u32 = 14;
 const DISTANCE_BITS_MAX: u32 = 15;
-/** Fixed codes are made of these many symbols, of which some stand for nothing. */
+/** Fixed codes are made for so many symbols, some of which stand for nothing. */
 const FIXED_LITERALS: u32 = 288;
 const FIXED_DISTANCES: u32 = 30;
 const FIXED_DISTANCE_BITS: u32 = 5;
@@ -34,7 +34,7 @@ const FIXED_DISTANCE_BITS: u32 = 5;
 let literals: u32 = 0;
 let distances: u32 = 0;
 
-/** The region that this instance works in (`runtime/websocket/deflate_region.ts`). */
+/** Sets the region that this instance works in (`runtime/websocket/deflate_region.ts`). */
 export function attach(region: u32): void {
   literals = region + DEFLATE_LITERAL_CODES;
   distances = region + DEFLATE_DISTANCE_CODES;
@@ -53,8 +53,8 @@ export function attach(region: u32): void {
 }
 
 /**
- * Deflates a message to where there is room for it, DEFLATE_BLOCK_GROWTH_BYTES more for each block that begins, and
- * DEFLATE_SLACK. Returns how long it has become, without the four bytes that end a flush.
+ * Deflates a message to `to`. There must be room for its length, DEFLATE_BLOCK_GROWTH_BYTES more for each block that is
+ * begun, and DEFLATE_SLACK. Returns how long the result is, without the four bytes that end a flush.
  */
 export function deflate(to: u32, from: u32, length: u32): u32 {
   startWriting(to);
@@ -64,7 +64,7 @@ export function deflate(to: u32, from: u32, length: u32): u32 {
     from += blockBytes;
     length -= blockBytes;
   }
-  // The flush: a stored block of nothing.
+  // The flush is an empty stored block.
   writeBits(STORED, KIND_BITS);
   alignToByte();
   return out - to;
@@ -96,7 +96,7 @@ function writeBlock(from: u32, length: u32): void {
   writeSequences(from, sequencesEnd, isFixed);
 }
 
-/** Bits that follow the symbols of lengths and distances, of what was counted. */
+/** How many extra bits follow the counted symbols of lengths and distances. */
 function countExtraBits(): u32 {
   let bits: u32 = 0;
   for (let i = END_OF_BLOCK + 1; i < <u32>DEFLATE_LITERALS; i++)
@@ -106,7 +106,7 @@ function countExtraBits(): u32 {
   return bits;
 }
 
-/** Bits that the symbols themselves take in fixed codes. */
+/** How many bits the counted symbols themselves take in fixed codes. */
 function countFixedBits(): u32 {
   let bits: u32 = 0;
   for (let i: u32 = 0; i < <u32>DEFLATE_LITERALS; i++)
@@ -116,7 +116,7 @@ function countFixedBits(): u32 {
   return bits;
 }
 
-/** Of the fixed code of a literal or length. Source: RFC 1951, 3.2.6. */
+/** How many bits the fixed code of a literal or length has. Source: RFC 1951, 3.2.6. */
 function fixedLength(symbol: u32): u32 {
   return symbol < 144 ? 8 : symbol < 256 ? 9 : symbol < 280 ? 7 : 8;
 }

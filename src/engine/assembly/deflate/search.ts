@@ -1,4 +1,4 @@
-// Hot: once for each block of a compressed message. Finds what repeats, and counts the symbols that say so.
+// Hot: runs once for each block of a compressed message. Finds repeated bytes, and counts the symbols of the result.
 
 import {
   DEFLATE_DISTANCE_CODES,
@@ -9,9 +9,9 @@ import {
 } from "../../../runtime/websocket/deflate_region";
 import { distanceSymbol, lengthSymbol, MATCH_MAX, MATCH_MIN } from "./symbols";
 
-/** Before the end of a block nothing is searched any more: eight bytes are read at a time. */
+/** The search ends so many bytes before the end of a block, because it reads eight bytes at a time. */
 const TAIL_BYTES: u32 = 9;
-/** After so many bytes without a match one more is left out from step to step, as a power of two. */
+/** Each time that 2^PATIENCE more bytes had no match, every step skips one byte more. */
 const PATIENCE: u32 = 5;
 const HASH_BITS_MIN: u32 = 8;
 const MULTIPLIER: u64 = 0x9e3779b185ebca87;
@@ -23,7 +23,7 @@ let literalCounts: u32 = 0;
 let distanceCounts: u32 = 0;
 let table: u32 = 0;
 let sequences: u32 = 0;
-/** Of the hashes of this block: the smaller it is, the less of the table is to be cleared. */
+/** 64 less the bits of this block's hashes. Those of a small block have few, so that little of the table is cleared. */
 let hashShift: u64 = 0;
 
 export function attachSearch(region: u32): void {
@@ -34,8 +34,9 @@ export function attachSearch(region: u32): void {
 }
 
 /**
- * Says of `length` bytes, a block at most, what they are made of: sequences of literals with a match behind them, the last
- * without. Takes the first match it comes upon, looks at less and less where there is none. The counts were cleared.
+ * Divides `length` bytes, a block at most, into sequences: literals with a match behind them, and in the last one no
+ * match. It takes the first match that it finds, and skips more and more bytes while it finds none. The caller has
+ * cleared the counts.
  */
 export function search(from: u32, length: u32): void {
   const end = from + length;
@@ -66,7 +67,7 @@ export function search(from: u32, length: u32): void {
     at += count;
     literal = at;
     if (at >= searchEnd) break;
-    // What was passed over may be matched as well.
+    // A later match may begin in what was passed over.
     const passed = at - 2;
     store<u16>(entryOf(load<u64>(passed)), passed - from);
   }
@@ -74,7 +75,7 @@ export function search(from: u32, length: u32): void {
   store<u32>(sequencesEnd - 4, 0);
 }
 
-/** Begins a sequence with the bytes between two places. */
+/** Begins a sequence with the bytes between two places as literals. */
 function addLiterals(from: u32, to: u32): void {
   const counts = literalCounts;
   store<u32>(sequencesEnd, to - from);
@@ -85,7 +86,10 @@ function addLiterals(from: u32, to: u32): void {
   }
 }
 
-/** Ends the sequence with a match: `count` bytes of `distance` back. What is longer than a match may be goes on in sequences without literals. */
+/**
+ * Ends the sequence with a match: `count` bytes from `distance` back. If it is longer than a match may be, it goes on
+ * in sequences without literals.
+ */
 function addMatch(distance: u32, count: u32): void {
   while (count > MATCH_MAX) {
     // What is left must be long enough for a match.
@@ -106,12 +110,12 @@ function addPart(distance: u32, count: u32): void {
   store<u32>(far, load<u32>(far) + 1);
 }
 
-/** Where the place of such bytes stands: of the first five. */
+/** The entry of the table for the first five of these bytes. */
 function entryOf(bytes: u64): u32 {
   return table + ((<u32>(((bytes << 24) * MULTIPLIER) >> hashShift)) << 1);
 }
 
-/** How many bytes are the same from two places on, the first of which is the later one, before `end`. */
+/** How many bytes are the same from `a` and from `b` on, before `end`. `a` is the later place. */
 function common(a: u32, b: u32, end: u32): u32 {
   const start = a;
   while (end - a >= 8) {

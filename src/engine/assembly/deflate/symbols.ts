@@ -1,6 +1,6 @@
-// Which symbol says a length or a distance, and how many bits follow it. Source: RFC 1951, 3.2.5.
+// Which symbol stands for a length or a distance, and which extra bits follow it. Source: RFC 1951, 3.2.5.
 
-/** The shortest match that is looked for, and the longest that can be said. */
+/** The shortest match that is looked for, and the longest that a symbol can stand for. */
 export const MATCH_MIN: u32 = 4;
 export const MATCH_MAX: u32 = 258;
 
@@ -9,7 +9,10 @@ const LENGTHS: u32 = 257;
 const LENGTH_MIN: u32 = 3;
 const LENGTH_MAX_SYMBOL: u32 = 285;
 
-/** From the third power of two on lengths are told apart by the two bits behind their first; the longest has its own symbol. */
+/**
+ * Lengths, less 3, have a symbol each up to 7. From 8 on, the highest bit and the two bits behind it make the symbol.
+ * The longest length has a symbol of its own.
+ */
 export function lengthSymbol(count: u32): u32 {
   const length = count - LENGTH_MIN;
   if (length < 8) return LENGTHS + length;
@@ -27,7 +30,7 @@ export function lengthExtra(count: u32, bits: u32): u32 {
   return (count - LENGTH_MIN) & ((1 << bits) - 1);
 }
 
-/** From 4 on distances, less 1, are told apart by the bit behind their first. */
+/** Distances, less 1, have a symbol each up to 3. From 4 on, the highest bit and the one behind it make the symbol. */
 export function distanceSymbol(distance: u32): u32 {
   const back = distance - 1;
   if (back < 4) return back;
@@ -44,7 +47,7 @@ export function distanceExtra(distance: u32, bits: u32): u32 {
   return (distance - 1) & ((1 << bits) - 1);
 }
 
-/** Extra bits of a symbol, as far as it has any: what is counted need not be looked at again. */
+/** How many extra bits follow a symbol. With this and the counts, sequences need not be read again to add them up. */
 export function extraBitsOfLength(symbol: u32): u32 {
   const index = symbol - LENGTHS;
   return index < 8 || symbol == LENGTH_MAX_SYMBOL ? 0 : (index >> 2) - 1;

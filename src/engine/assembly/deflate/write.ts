@@ -1,4 +1,4 @@
-// Hot: once for each block of a compressed message. Writes bits, the lowest first. Source: RFC 1951, 3.1.1.
+// Hot: runs once for each block of a compressed message. Writes bits, the lowest first. Source: RFC 1951, 3.1.1.
 
 import {
   DEFLATE_CODE_SHIFT,
@@ -20,7 +20,7 @@ import {
 
 const CODE_MASK: u32 = (1 << DEFLATE_CODE_SHIFT) - 1;
 
-/** Where the next byte goes, and the bits that are none yet. */
+/** Where the next byte goes, and the bits that do not fill a byte yet. */
 export let out: u32 = 0;
 let bits: u64 = 0;
 let bitCount: u64 = 0;
@@ -37,7 +37,7 @@ export function startWriting(at: u32): void {
   bitCount = 0;
 }
 
-/** As many as 32 bits. */
+/** Writes the low `count` bits of `value`, 32 at most. Its other bits are 0. */
 export function writeBits(value: u32, count: u32): void {
   bits |= (<u64>value) << bitCount;
   bitCount += count;
@@ -51,20 +51,21 @@ export function writeCode(code: u32): void {
   writeBits(code & CODE_MASK, code >> DEFLATE_CODE_SHIFT);
 }
 
-/** Goes on at the next byte. */
+/** Fills the byte that was begun with zeros. */
 export function alignToByte(): void {
   if (bitCount > 0) writeBits(0, 8 - <u32>bitCount);
 }
 
-/** Bytes as they are; what was written before ends with a byte. */
+/** Writes bytes as they are. The caller has aligned to a byte. */
 export function writeBytes(from: u32, length: u32): void {
   memory.copy(out, from, length);
   out += length;
 }
 
 /**
- * The block itself, whose literals begin at `from`: its sequences up to `sequencesEnd`, then its end. No code of a literal
- * or length is longer than 14 bits: four of them, or one with a distance (14 + 5 + 15 + 13), fit behind seven bits that are left.
+ * Writes the block itself, whose literals begin at `from`: its sequences up to `sequencesEnd`, then its end. No code of
+ * a literal or length is longer than 14 bits. So four of them, or one with a distance (14 + 5 + 15 + 13), fit into 64
+ * bits behind the seven that may be left over.
  */
 export function writeSequences(from: u32, sequencesEnd: u32, isFixed: bool): void {
   const literals = region + (isFixed ? DEFLATE_FIXED_LITERAL_CODES : DEFLATE_LITERAL_CODES);

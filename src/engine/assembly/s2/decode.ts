@@ -1,27 +1,31 @@
-// Hot: once for each compressed chunk of another server. Nothing that it says is believed: every length is compared with
-// what is left of the block, and of what it is to become, before a byte is read or written for it.
+// Hot: runs once for each compressed chunk of another server. It trusts no length: each is compared with what is left
+// of the block, and of the room for the result, before a byte is read or written for it.
 
 import { S2_BLOCK_BYTES_MAX } from "../../../runtime/s2/s2_region";
 
 const TAG_LITERAL: u32 = 0;
 const TAG_COPY_NEAR: u32 = 1;
 const TAG_COPY: u32 = 2;
-/** Literals of this length code, and the three behind it, have their length in 1 to 4 bytes. */
+/** With this length code and the three after it, a literal's length follows in 1 to 4 bytes. */
 const LONG_LITERAL: u32 = 60;
-/** The shortest repeat, and those of the length codes with 1, 2 and 3 bytes. Source: s2/README.md, "Format Extensions". */
+/**
+ * The shortest repeat, and those of the length codes with 1, 2 and 3 bytes. Source: s2/README.md, "Format Extensions".
+ */
 const REPEAT_MIN: u32 = 4;
 const REPEAT_CODE_1: u32 = 5;
 const REPEAT_MIN_1: u32 = 8;
 const REPEAT_MIN_2: u32 = 260;
 const REPEAT_MIN_3: u32 = 65540;
 
-/** Where the block begins behind its length. */
+/** Where the elements of the block begin, behind its length. */
 let body: u32 = 0;
 
-/** How long the block of those bytes is once it is decoded; −1 where it does not say, or it would be longer than any may be. */
+/**
+ * How long the block in these bytes is when decoded; −1 if it does not say, or if that is more than any block may be.
+ */
 export function decodedLength(from: u32, length: u32): i32 {
   let value: u32 = 0;
-  // 28 bits are more than there may be.
+  // Four bytes give 28 bits, which say more than any block may be.
   for (let i: u32 = 0; i < 4 && i < length; i++) {
     const byte = <u32>load<u8>(from + i);
     value |= (byte & 0x7f) << (7 * i);
@@ -34,8 +38,8 @@ export function decodedLength(from: u32, length: u32): i32 {
 }
 
 /**
- * Decodes the block of those bytes to `to`, where there is room for what `decodedLength` said of it; false where it is broken.
- * Writes nothing behind that room.
+ * Decodes the block in these bytes to `to`, where there is room for as many as `decodedLength` says. False if the block
+ * is broken. Writes nothing behind that room.
  */
 export function decode(to: u32, from: u32, length: u32): bool {
   const decodedBytes = decodedLength(from, length);
@@ -60,7 +64,7 @@ export function decode(to: u32, from: u32, length: u32): bool {
         count = little(at, lengthBytes);
         at += lengthBytes;
       }
-      // One more than it says, which may be more than 32 bits hold.
+      // The literal is one longer than it says. 32 bits may not hold that, so it is checked first.
       if (count >= fromEnd - at || count >= end - out) return false;
       count++;
       if (count <= 16 && fromEnd - at >= 16 && end - out >= 16) v128.store(out, v128.load(at));
@@ -105,7 +109,10 @@ function little(at: u32, bytes: u32): u32 {
   return value;
 }
 
-/** Repeats what lies `distance` back, as far as it has to, itself included; writes nothing at `end` or behind it. */
+/**
+ * Copies `count` bytes from `distance` back. If that is less than `count`, the copy repeats what it has just written.
+ * Writes nothing at `end` or behind it.
+ */
 function copyBack(out: u32, distance: u32, count: u32, end: u32): void {
   const stop = out + count;
   if (distance >= 16 && end - out >= count + 16) {
@@ -119,7 +126,7 @@ function copyBack(out: u32, distance: u32, count: u32, end: u32): void {
     memory.copy(out, out - distance, count);
     return;
   }
-  // What repeats is written out until it is 8 bytes long at least, then copied by as many.
+  // What repeats is written byte by byte until it is at least 8 bytes long, and then copied 8 bytes at a time.
   let step = distance;
   while (step < 8) step += distance;
   const plainStop = min(stop, out + step - distance);

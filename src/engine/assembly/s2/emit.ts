@@ -1,15 +1,15 @@
-// Hot: the elements of a block. Source: google/snappy, format_description.txt; klauspost/compress, s2/README.md.
+// Hot: writes the elements of a block. Source: google/snappy, format_description.txt; klauspost/compress, s2/README.md.
 
 const TAG_COPY_NEAR: u32 = 1;
 const TAG_COPY: u32 = 2;
-/** A copy of two bytes goes less than so far back and is at most so long. */
+/** A copy that is written in two bytes goes back less than so far and is at most so long. */
 const NEAR_DISTANCE: u32 = 2048;
 const NEAR_COUNT_MAX: u32 = 11;
 const COPY_COUNT_MAX: u32 = 64;
-/** Of a copy that is longer: the repeat behind it is long enough to be one. */
+/** The first part of a longer copy. What is left is then long enough for a repeat. */
 const COPY_COUNT_FIRST: u32 = 60;
 
-/** Bytes as they are, 0 for none. Writes at most 16 bytes behind them. */
+/** Writes `count` bytes as a literal, or nothing for 0. Returns where it ends. Writes at most 16 bytes behind that. */
 export function emitLiteral(out: u32, from: u32, count: u32): u32 {
   if (count == 0) return out;
   const code = count - 1;
@@ -35,7 +35,7 @@ export function emitLiteral(out: u32, from: u32, count: u32): u32 {
   return out + count;
 }
 
-/** `count` bytes, 4 or more, of `distance` back, less than 65,536. */
+/** Writes a copy of `count` bytes, 4 or more, from `distance` back, less than 65,536. Returns where it ends. */
 export function emitCopy(out: u32, distance: u32, count: u32): u32 {
   if (count <= NEAR_COUNT_MAX && distance < NEAR_DISTANCE) {
     store<u16>(out, ((distance >> 8) << 5) | ((count - 4) << 2) | TAG_COPY_NEAR | ((distance & 0xff) << 8));
@@ -47,7 +47,7 @@ export function emitCopy(out: u32, distance: u32, count: u32): u32 {
   return first == count ? out + 3 : emitRepeat(out + 3, count - first);
 }
 
-/** `count` bytes, 4 or more, of as far back as the last copy. */
+/** Writes a copy of `count` bytes, 4 or more, from as far back as the last copy. Returns where it ends. */
 export function emitRepeat(out: u32, count: u32): u32 {
   if (count <= 8) {
     store<u16>(out, ((count - 4) << 2) | TAG_COPY_NEAR);

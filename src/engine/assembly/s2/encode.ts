@@ -1,4 +1,4 @@
-// Hot: once for each chunk of a compressed link.
+// Hot: runs once for each chunk of a compressed link.
 
 import {
   S2_BETTER,
@@ -15,14 +15,14 @@ import { emitCopy, emitLiteral, emitRepeat } from "./emit";
 
 const CHUNK_COMPRESSED: u32 = 0;
 const CHUNK_STORED: u32 = 1;
-/** What is shorter is not worth a look. */
+/** Chunks with less content are stored as they are. */
 const COMPRESSIBLE_BYTES_MIN: u32 = 32;
-/** Before the end of a block nothing is searched any more: eight bytes are read at a time. */
+/** The search ends so many bytes before the end of a block, because it reads eight bytes at a time. */
 const TAIL_BYTES: u32 = 9;
-/** After so many bytes without a match one more is left out from step to step, as a power of two. */
+/** Each time that so many more bytes, as a power of two, had no match, every step skips one byte more. */
 const FAST_PATIENCE: u32 = 5;
 const BETTER_PATIENCE: u32 = 7;
-/** A match as long as this is taken without a look at the next place. */
+/** A match of at least this length is taken without a look at the next place. */
 const ENOUGH_BYTES: u32 = 16;
 const SHORT_BITS_MIN: u32 = 8;
 const MULTIPLIER_SHORT: u64 = 0x9e3779b185ebca87;
@@ -30,7 +30,7 @@ const MULTIPLIER_LONG: u64 = 0xcf1bbcdcb7a56463;
 
 let shortTable: u32 = 0;
 let longTable: u32 = 0;
-/** Of the hashes of this block: the smaller it is, the less of the table is to be cleared. */
+/** 64 less the bits of this block's hashes. Those of a small block have few, so that little of a table is cleared. */
 let shortShift: u64 = 0;
 let longShift: u64 = 0;
 
@@ -40,9 +40,9 @@ export function attachTables(region: u32): void {
 }
 
 /**
- * Writes `length` bytes, 1 to S2_OWN_BLOCK_BYTES, as a chunk; returns how long that is: S2_CHUNK_HEAD_BYTES,
- * S2_CHECKSUM_BYTES and S2_OWN_BLOCK_GROWTH_BYTES more at most. What does not get shorter is stored; what is to be stored may lie where
- * it goes. Writes at most 16 bytes behind.
+ * Writes `length` bytes, 1 to S2_OWN_BLOCK_BYTES, as a chunk. Returns how long that is, at most S2_CHUNK_HEAD_BYTES,
+ * S2_CHECKSUM_BYTES and S2_OWN_BLOCK_GROWTH_BYTES more. Content that compression does not make shorter by a 32nd is
+ * stored. With S2_STORED, `from` may be where the content goes. Writes at most 16 bytes behind the chunk.
  */
 export function encodeChunk(to: u32, from: u32, length: u32, level: u32): u32 {
   const content = to + S2_CHUNK_HEAD_BYTES + S2_CHECKSUM_BYTES;
@@ -79,14 +79,17 @@ function encodeBlock(to: u32, from: u32, length: u32, level: u32): u32 {
   return searchBetter(out, from, length) - to;
 }
 
-/** Takes the first match it comes upon, looks at less and less where there is none. Returns where what it wrote ends. */
+/**
+ * Takes the first match that it finds, and skips more and more bytes while it finds none. Returns where its output
+ * ends.
+ */
 function searchFast(to: u32, from: u32, length: u32): u32 {
   const end = from + length;
   const searchEnd = end - TAIL_BYTES;
   let out = to;
   let literal = from;
   let at = from + 1;
-  /** How far back the last match was; there is none yet. */
+  /** How far back the last match was, 0 before the first. */
   let distance: u32 = 0;
   while (at < searchEnd) {
     const bytes = load<u64>(at);
@@ -108,13 +111,13 @@ function searchFast(to: u32, from: u32, length: u32): u32 {
     at += count;
     literal = at;
     if (at >= searchEnd) break;
-    // What was passed over may be matched as well.
+    // A later match may begin in what was passed over.
     note(from, at - 2);
   }
   return emitLiteral(out, literal, end - literal);
 }
 
-/** Looks for the longest match at each place and the one behind it. Returns where what it wrote ends. */
+/** Looks for the longest match at each place and at the one behind it. Returns where its output ends. */
 function searchBetter(to: u32, from: u32, length: u32): u32 {
   const end = from + length;
   const searchEnd = end - TAIL_BYTES;
@@ -126,7 +129,7 @@ function searchBetter(to: u32, from: u32, length: u32): u32 {
     let match: u32 = 0;
     let count: u32 = 0;
     let start = at;
-    // The place behind is looked at as well: a match there that is longer by more than the byte it costs is taken.
+    // The place behind is looked at as well. A match there is taken if it is longer by more than the later start costs.
     for (let ahead: u32 = 0; ahead < 2 && at + ahead < searchEnd; ahead++) {
       const place = at + ahead;
       const bytes = load<u64>(place);
@@ -138,7 +141,7 @@ function searchBetter(to: u32, from: u32, length: u32): u32 {
       store<u16>(shortAt, place - from);
       if (distance != 0 && load<u32>(place - distance) == <u32>bytes) {
         const found: u32 = 4 + common(place + 4, place - distance + 4, end);
-        // A repeat is shorter by two bytes than what says how far back it is.
+        // A repeat takes two bytes less than a copy that says how far back it goes.
         if (found + 2 > count + ahead) {
           match = place - distance;
           count = found;
@@ -172,7 +175,7 @@ function searchBetter(to: u32, from: u32, length: u32): u32 {
     out = emitMatch(out, start - match, before + count, distance);
     distance = start - match;
     const next = start + count;
-    // Of the places that are passed over, one in four: a later match may begin at any.
+    // One in four of the places that are passed over is noted: a later match may begin there.
     const noteEnd = min(next, searchEnd);
     for (let passed = start + 2; passed < noteEnd; passed += 4) {
       note(from, passed);
@@ -184,7 +187,7 @@ function searchBetter(to: u32, from: u32, length: u32): u32 {
   return emitLiteral(out, literal, end - literal);
 }
 
-/** Where the place of such bytes stands: of the first five. */
+/** The entry of the short table for the first five of these bytes. */
 function shortEntry(bytes: u64): u32 {
   return shortTable + ((<u32>(((bytes << 24) * MULTIPLIER_SHORT) >> shortShift)) << 1);
 }
@@ -197,12 +200,14 @@ function note(from: u32, place: u32): void {
   store<u16>(shortEntry(load<u64>(place)), place - from);
 }
 
-/** `count` bytes of as far back as `back`, where the last match was `distance` back. */
+/** Writes a match: `count` bytes from `back` back. The last match was from `distance` back. */
 function emitMatch(out: u32, back: u32, count: u32, distance: u32): u32 {
   return back == distance ? emitRepeat(out, count) : emitCopy(out, back, count);
 }
 
-/** How many bytes before two places are the same: of the later one back to `literal`, of the other to `from`. */
+/**
+ * How many bytes before `at` and `match` are the same. It looks back to `literal` from `at`, to `from` from `match`.
+ */
 function commonBefore(at: u32, match: u32, literal: u32, from: u32): u32 {
   const start = at;
   while (at > literal && match > from && load<u8>(at - 1) == load<u8>(match - 1)) {
@@ -212,7 +217,7 @@ function commonBefore(at: u32, match: u32, literal: u32, from: u32): u32 {
   return start - at;
 }
 
-/** How many bytes are the same from two places on, the first of which is the later one, before `end`. */
+/** How many bytes are the same from `a` and from `b` on, before `end`. `a` is the later place. */
 function common(a: u32, b: u32, end: u32): u32 {
   const start = a;
   while (end - a >= 8) {

@@ -1,5 +1,5 @@
-// What the host calls of the S2 unit: a WebAssembly module beside the engine, on the links shard alone, from the first
-// link on that is compressed. All addresses are of the shared memory, and the host has checked that what it names fits.
+// What the host calls in the S2 unit, a WebAssembly module beside the engine. The links shard loads it with its first
+// compressed link. All addresses are of the shared memory, and the host has checked that what they name fits.
 
 import { S2_CHECKSUM_TABLES } from "../../../runtime/s2/s2_region";
 import { makeChecksumTables } from "./checksum";
@@ -9,7 +9,7 @@ export { checksum } from "./checksum";
 export { decode, decodedLength } from "./decode";
 export { encodeChunk } from "./encode";
 
-/** The region that this instance works in (`runtime/s2/s2_region.ts`). */
+/** Sets the region that this instance works in (`runtime/s2/s2_region.ts`). */
 export function attach(region: u32): void {
   makeChecksumTables(region + S2_CHECKSUM_TABLES);
   attachTables(region);
