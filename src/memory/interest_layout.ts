@@ -1,6 +1,6 @@
 /**
- * Where everything in the interest index's region lies: the one place with offsets. Read by both compilers, as `layout.ts`
- * is: plain integer constants, nothing else.
+ * Where everything in the region of the interest index lies: the one place with its offsets. Both compilers read this
+ * file, as they read `layout.ts`, so it holds plain integer constants and nothing else.
  */
 
 export const PAGE_BYTES = 4096;
@@ -12,9 +12,9 @@ export const RUN_ORDER_COUNT = 19;
 export const BLOCK_CLASS_COUNT = 80;
 export const REGION_PAGES_MAX = 1 << (RUN_ORDER_COUNT - 1);
 
-// Offsets are 32-bit words from the start of the region, and a *reference* to anything in the region is
-// such an offset too; 0 is no reference. "lock" means: written by whoever holds the write lock, inside an
-// odd version; readers read it plainly and check the version afterwards.
+// Offsets count 32-bit words from the start of the region. A *reference* to anything in the region is such an offset
+// too; 0 is no reference. "lock" means that the holder of the write lock writes the word while the version is odd;
+// readers read it plainly and check the version afterwards.
 //
 //    word  name             unit       written by  read with   holds
 //       0  MAGIC            -          main        plain       INTEREST_MAGIC once the rest is initialised
@@ -78,7 +78,7 @@ export const ACCOUNT_WORDS = 2;
 export const ACCOUNT_ROOT = 0; // trie node, 0 while the account has no wildcard subscription
 export const ACCOUNT_GENERATION = 1;
 
-// One slot table's head; the table itself is a run of (hash, value) slots, value 0 where a slot is empty.
+// The head of a slot table. The table itself is a run of (hash, value) slots; an empty slot has value 0.
 export const TABLE_SLOTS = 0; // reference
 export const TABLE_MASK = 1; // slots − 1, a power of two less one
 export const TABLE_COUNT = 2; // slots taken
@@ -86,8 +86,8 @@ export const SLOT_WORDS = 2;
 export const SLOT_HASH = 0;
 export const SLOT_VALUE = 1;
 
-// One entry: a (account, subject) that some node has interest in; the subject's bytes follow at
-// ENTRY_SUBJECT, so that finding one costs two cache misses: its slot and this.
+// An entry: an (account, subject) that some node has interest in. The subject's bytes follow at ENTRY_SUBJECT, so
+// finding an entry costs two cache misses: its slot and the entry.
 export const ENTRY_ACCOUNT = 0; // account id, with ENTRY_IS_WILDCARD
 export const ENTRY_NODES = 1; // bit n: node n has plain interest without a filter
 export const ENTRY_PAIRS = 2; // first pair, 0 none
@@ -97,7 +97,7 @@ export const ENTRY_SUBJECT_BYTES = 5;
 export const ENTRY_SUBJECT = 6;
 export const ENTRY_IS_WILDCARD = 0x10000;
 
-// One trie node; its edge's token follows at NODE_TOKEN.
+// A trie node. The token of its edge follows at NODE_TOKEN.
 export const NODE_PARENT = 0; // 0 for a root
 export const NODE_STAR = 1; // child along `*`
 export const NODE_LITERAL_COUNT = 2; // children along literal tokens, found through EDGE_TABLE
@@ -109,13 +109,13 @@ export const NODE_TOKEN = 7;
 export const NODE_IS_STAR = -1;
 export const NODE_IS_ROOT = -2;
 
-// One queue name or filter, interned for the process; its reference is its id.
+// A queue name or filter, interned for the process. Its reference is its id.
 export const TEXT_REFERENCES = 0; // pairs that name it
 export const TEXT_HASH = 1;
 export const TEXT_BYTES = 2;
 export const TEXT = 3;
 
-// One pair: how many members of one queue one node has in one entry, of those that share a filter.
+// A pair: how many members of one queue, with one filter, one node has in one entry.
 export const PAIR_WORDS = 7;
 export const PAIR_ENTRY = 0;
 export const PAIR_QUEUE = 1; // 0 for plain subscriptions, which are counted here only when they are filtered
@@ -125,7 +125,7 @@ export const PAIR_MEMBERS = 4;
 export const PAIR_NEXT = 5; // within the entry
 export const PAIR_PREVIOUS = 6;
 
-/** Blocks of up to so many words are of the class of their words less one; larger ones round up (`interest/arena.ts`). */
+/** The class of a block of up to so many words is its words less one. Larger blocks round up (`interest/arena.ts`). */
 export const EXACT_BLOCK_WORDS_MAX = 64;
 
 // What a page's word in PAGE_STATES holds. 0: nothing starts here.
@@ -140,7 +140,7 @@ export const LINK_PREVIOUS = 1;
 export const CHUNK_CLASS = 2;
 export const CHUNK_LIVE = 3; // blocks in use
 export const CHUNK_FREE = 4; // first freed block, linked through its first word
-export const CHUNK_FRESH = 5; // words from the chunk's start: blocks from here on were never used
+export const CHUNK_FRESH = 5; // words from the chunk's start to the first block that was never used
 export const CHUNK_HEAD_WORDS = 8;
 
 // The smallest region holds the head, one page of entry ids and one page for each table.

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import * as layout from "./layout.ts";
 
-/** Fields of each structure, their offsets, and how long it is. Fields are words unless LONGS names them. */
+/** The structures whose fields are checked, and their lengths in bytes. Fields are words unless LONGS names them. */
 const STRUCTURES: Record<string, number> = {
   CONNECTION: layout.CONNECTION_BYTES,
   SUBSCRIPTION: layout.SUBSCRIPTION_BYTES,
@@ -29,7 +29,7 @@ const LONGS = [
   "AREA_OUT_MESSAGES",
   "AREA_OUT_BYTES",
 ];
-/** Not offsets: sizes, counts, bits and kinds. */
+/** Constants that are no offsets: sizes, counts, bits and kinds. */
 const OTHER =
   /_(BYTES|SHIFT|MAX|COUNT_MAX|SET_BYTES|SET_WAYS|SET_COUNT|BUCKET_COUNT|ACCOUNTS_MAX)$|^CONNECTION_(IS|HAS|TAKES|WANTS|DROPS)|^PLAN_IS|_GOES_BACK$|_ARE_FOR_HOST$|^PLAN_SET|^RECORD_KIND_|^RING_END_BYTES|^RING_RESTART|^AREA_COUNTERS/;
 const OFFSETS_ENDING_SO = new Set([

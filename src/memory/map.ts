@@ -1,16 +1,17 @@
 /**
- * The map of the one shared memory: which region lies where. Laid out once at start, the same in every thread.
+ * The map of the one shared memory: which region lies where. It is laid out once at start, and is the same in every
+ * thread.
  *
  *   header       magic, layout parameters, process-wide words, one block of words per node
  *   index        the interest index, and the journal of its changes
- *   accounts     what is counted of each account
- *   replies      what mapped replies stood for, where there are links
- *   compression  where the links shard works at S2, where there are links
+ *   accounts     how many connections and clients each account has
+ *   replies      if there are links: the mapped replies of requests that were delivered lately
+ *   compression  if there are links: where the links shard compresses and decompresses S2
  *   rings        one per ordered pair of nodes that talk
- *   areas        one per node: header, connections, plan cache, receive buffer, outboxes
+ *   areas        one per node: header, connections, plan cache, receive buffers, outboxes
  *   blocks       pool that areas draw from as they grow (subscription records)
  *
- * Everything is reserved, nothing is touched: a page costs memory only once it is written. All addresses stay below
+ * Everything is reserved and nothing is touched: a page costs memory only once it is written. All addresses stay below
  * 2 GiB, so that they are int32 in JavaScript.
  */
 import { assert } from "../base/assert.ts";
@@ -42,13 +43,16 @@ import {
   YOUNG_SUBJECTS_COUNT,
 } from "./layout.ts";
 
-/** Pages of the WebAssembly memory: all of its 4 GiB, since growing a shared memory costs every read. */
+/**
+ * Pages of the WebAssembly memory: all 4 GiB from the start, because a shared memory that can grow makes every read
+ * slower.
+ */
 export const MEMORY_PAGES = 65536;
 const MEMORY_BYTES_USED = 2 ** 31;
 
 /**
- * Threads of a process, by what they do: NODE_LOGINS judges logins. Shards come after the others, as many as there are, and
- * behind them the links shard, whose connections are routes, gateways and leaf nodes.
+ * The threads of a process. NODE_LOGINS judges logins. Shards follow from NODE_SHARD_FIRST on. The links shard, whose
+ * connections are routes, gateways and leaf nodes, comes last.
  */
 export const NODE_MAIN = 0;
 export const NODE_LOGINS = 1;
@@ -56,61 +60,68 @@ export const NODE_ACCEPTOR = 2;
 export { NODE_SHARD_FIRST };
 export const SHARDS_MAX = 16;
 /**
- * No thread: whose interest is that of queue groups on other servers which serve only where no nearer member does (leaf
- * nodes, gateways). Messages for them go to the node with the links.
+ * A node that is no thread. Its interest is that of queue groups on other servers (leaf nodes, gateways) which serve
+ * only if no nearer member does. Messages for them go to the node with the links.
  */
 export const NODE_FAR = NODES_MAX - 1;
 
 /** What the header page holds, in words of 4 bytes. */
 export const HEADER_MAGIC = 0;
 export const HEADER_SHARD_COUNT = 1;
-/** 1 where the process has a links shard. */
+/** 1 if the process has a links shard. */
 export const HEADER_HAS_LINKS_SHARD = 12;
-/** Last client id given out, u32: ids are the process's own. */
+/** Last client id given out, u32. Ids are unique in the process. */
 export const HEADER_CLIENT_ID = 2;
 /** Connections open on all shards. */
 export const HEADER_CONNECTION_COUNT = 3;
 /** Blocks handed out so far. */
 export const HEADER_BLOCKS_USED = 4;
-/** Listeners that the acceptor is to close, a bit each by their place among those it was started with; −1: all, and stop. */
+/**
+ * Listeners that the acceptor is to close: a bit for each, by its place among those that it was started with. −1: it is
+ * to close all and stop.
+ */
 export const HEADER_LISTENERS_CLOSED = 7;
-/** Messages sent so far that say which server sends them, u32: main and links count together. */
+/** Messages sent so far that say which server sends them, u32. All threads count together. */
 export const HEADER_MESSAGE_NUMBER = 8;
-/** `connection_rate_limit`: when the second began that is counted (low bits of the time of day, ms), handshakes in it. */
+/**
+ * `connection_rate_limit`: start of the second that is counted (low bits of the time of day, ms), and handshakes in it.
+ */
 export const HEADER_HANDSHAKE_WINDOW = 9;
 export const HEADER_HANDSHAKE_COUNT = 10;
-/** Connections turned away for it; main takes them from here as it tells of them. */
+/** Connections turned away for that limit and not reported yet. Main takes those that it reports off this count. */
 export const HEADER_HANDSHAKES_REJECTED = 11;
 export const MAGIC = 0x4d494447;
 
-/** A node's block of words in the header: each has one writer and its own cache line. */
+/** The words of nodes in the header. Each node has a block of them, on cache lines of its own. */
 export const HEADER_NODES = 256;
 export const NODE_WORDS = 32;
-/** NODE_IS_… : written by main, and by a shard that stops. */
+/** NODE_IS_…: written by main, and by a shard that stops. */
 export const NODE_STATE = 0;
 /** 1 while the node sleeps and needs a wake-up; written by the node. */
 export const NODE_IS_ASLEEP = 1;
-/** How it is woken: its poller's handle, or minus the index of a word it waits for by its event loop; written by the node. */
+/**
+ * How to wake it: its poller's handle, or minus the index of a word that its event loop waits for. Written by the node.
+ */
 export const NODE_WAKE = 2;
-/** Connections it serves; added to by the acceptor, taken from by the node. */
+/** How many connections it serves: the acceptor adds to it, the node subtracts. */
 export const NODE_LOAD = 3;
-/** What a node waits for by its event loop. */
+/** The word that an event loop waits for. */
 export const NODE_WAKE_WORD = 4;
 
 export const NODE_IS_ABSENT = 0;
 export const NODE_IS_UP = 1;
 export const NODE_IS_DEAD = 2;
 
-/** Slots for connections; the first is the fabric's. */
+/** Slots for connections, the fabric's first one included. */
 export const SLOTS_PER_SHARD = 65536;
 const SLOTS_FOR_LINKS = 4096;
-/** Receive buffer: what a connection kept, one read, and room for reads past the end. */
+/** A receive buffer holds what a connection kept, one read, and room for the engine's reads past the end. */
 export const RECEIVE_BYTES = 512 * 1024;
 export const RECEIVE_BUFFERS = 9;
 export const READ_BYTES = 128 * 1024;
-/** Of who is to send little: before a login, and to somebody who has too much pending already. */
+/** The same before a login, and for a connection that has too much pending already: it is to send little. */
 export const READ_BYTES_FEW = 16 * 1024;
-/** What becomes frames of its own on a WebSocket, at a time. */
+/** Payload that is put together for one frame of a WebSocket, at most. */
 export const PACKING_BYTES = 64 * 1024;
 const DEFLATING_BYTES =
   DEFLATE_OUTPUT +
@@ -120,7 +131,7 @@ const DEFLATING_BYTES =
 export const BLOCK_BYTES = 256 * 1024;
 
 const INDEX_BYTES = 640 * 1024 * 1024;
-/** Each of 2^24 entries once, and a bit for it; interest/journal.ts checks that it is enough. */
+/** A word and a bit for each of 2^24 entries. interest/journal.ts checks that this is enough. */
 const JOURNAL_BYTES = 2 ** 24 * 4 + 2 ** 24 / 8 + 4096;
 const AREA_BYTES_MAX = 320 * 1024 * 1024;
 const AREAS_BYTES_MAX = 640 * 1024 * 1024;
@@ -142,17 +153,17 @@ export interface AreaMap {
   readonly receive: number;
   /** PACKING_BYTES for payload that is put together before it is deflated, masked or cut. */
   readonly packing: number;
-  /** Where a shard deflates: DEFLATE_…, with room for what becomes of PACKING_BYTES. */
+  /** Where a shard deflates: DEFLATE_…, with room for the result of PACKING_BYTES. */
   readonly deflating: number;
   /** A few pages for lines that are rewritten before the engine sees them. */
   readonly scratch: number;
-  /** The table of account names, of a shard that has links. */
+  /** On the links shard: the table of account names. */
   readonly accountNames: number;
-  /** LINK_COUNTERS_BYTES for each account id, of a shard that has links. */
+  /** On the links shard: LINK_COUNTERS_BYTES for each account id; 0 elsewhere. */
   readonly linkCounters: number;
-  /** A word for each of YOUNG_SUBJECTS_COUNT hashes, of a shard that has links. */
+  /** On the links shard: a word for each of YOUNG_SUBJECTS_COUNT hashes; 0 elsewhere. */
   readonly youngSubjects: number;
-  /** REQUESTS_…, of a shard that serves clients. */
+  /** On a shard that serves clients: REQUESTS_…; 0 elsewhere. */
   readonly requests: number;
   readonly outboxes: number;
   readonly outboxCount: number;
@@ -168,14 +179,14 @@ export interface MemoryMap {
   isShard(node: number): boolean;
   /** Whether the node has connections: a shard, or the links shard. */
   hasConnections(node: number): boolean;
-  /** Slots for connections, the fabric's included, which every node has. */
+  /** Slots for connections, including the fabric's, which every node has. */
   slotCount(node: number): number;
   readonly index: {
     readonly byteOffset: number;
     readonly byteLength: number;
     readonly journal: { readonly byteOffset: number; readonly byteLength: number };
   };
-  /** Bytes a ring between two shards can hold; others are smaller. */
+  /** Capacity in bytes of a ring between two shards. Rings with main and the acceptor are smaller, or as small. */
   readonly ringBytes: number;
   /** Address of the ring from one node to another, 0 if the two never talk. */
   ring(from: number, to: number): number;
@@ -183,23 +194,23 @@ export interface MemoryMap {
   area(node: number): AreaMap;
   /** ACCOUNT_BYTES for each account id. */
   readonly accounts: number;
-  /** Mapped replies: REPLIES_…; 0 where there are no links. */
+  /** Mapped replies: REPLIES_…; 0 if there are no links. */
   readonly replies: number;
-  /** Where the links shard compresses and decompresses: S2_…; 0 where there are no links. */
+  /** Where the links shard compresses and decompresses: S2_…; 0 if there are no links. */
   readonly compression: number;
   readonly blocks: number;
   readonly blockCount: number;
 }
 
-/** One account of the process: a word that counts its connections on all shards, written with Atomics. */
+/** An account of the process: the three words that the functions below find. */
 export const ACCOUNT_BYTES = 16;
 
-/** Index of the word that counts an account's connections, clients and leaf nodes. */
+/** Index of the word that counts an account's connections on all shards, clients and leaf nodes. Atomics. */
 export function accountWord(map: MemoryMap, id: number): number {
   return (map.accounts + id * ACCOUNT_BYTES) >> 2;
 }
 
-/** Index of the word that says how many clients an account has on other servers; only main writes it. */
+/** Index of the word that says how many clients an account has on other servers. Only main writes it. */
 export function clientsElsewhereWord(map: MemoryMap, id: number): number {
   return accountWord(map, id) + 1;
 }
@@ -210,7 +221,7 @@ export function leafnodesElsewhereWord(map: MemoryMap, id: number): number {
 }
 
 export const SCRATCH_BYTES = 384 * 1024;
-/** Where in it a subject, or a reply, lies for one call of the engine: behind lines that are being rewritten. */
+/** Offset in it of a subject or reply for one call of the engine, behind the lines that are being rewritten. */
 export const SCRATCH_SUBJECT = SCRATCH_BYTES - 2 * MESSAGE_LINE_BYTES_MAX;
 
 export function memoryMap(shardCount: number, hasLinksShard: boolean): MemoryMap {

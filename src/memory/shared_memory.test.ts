@@ -72,7 +72,7 @@ describe("the shared memory", () => {
       expect(words[at + (AREA_NODE_COUNT >> 2)]).toBe(map.nodeCount);
       expect(words[at + (AREA_HASH_SEED >> 2)]).toBe(0xdead_beef | 0);
       const state = words.slice(at + (AREA_RANDOM >> 2), at + (AREA_RANDOM >> 2) + 2);
-      // A generator of this kind stays at zero.
+      // The generator would never leave zero.
       expect(state.some((word) => word !== 0)).toBe(true);
       states.add(state.join());
     }

@@ -1,4 +1,4 @@
-/** The one shared memory as TypeScript sees it: typed arrays over the whole, and the header's words. */
+/** The one shared memory as TypeScript sees it: typed arrays over all of it, and the words of its headers. */
 import { assert } from "../base/assert.ts";
 import {
   ACCOUNT_NAME_BYTES,
@@ -115,7 +115,7 @@ export interface SharedMemory {
   readonly map: MemoryMap;
 }
 
-/** Makes and lays out the memory; main does, once. `seeds` are four random words of 32 bits. */
+/** Makes the memory and lays it out. Main calls it once. `seeds` are four random words of 32 bits. */
 export function createSharedMemory(
   shardCount: number,
   seeds: Uint32Array,
@@ -131,7 +131,7 @@ export function createSharedMemory(
   return shared;
 }
 
-/** The same memory in another thread. */
+/** Opens the same memory in another thread. */
 export function openSharedMemory(memory: WebAssembly.Memory): SharedMemory {
   const header = new Int32Array(memory.buffer, 0, HEADER_HAS_LINKS_SHARD + 1);
   assert(header[HEADER_MAGIC] === MAGIC, "the shared memory is laid out before a thread opens it");
@@ -150,8 +150,8 @@ function view(memory: WebAssembly.Memory, shardCount: number, hasLinksShard: boo
 }
 
 /**
- * Writes a node's area header. Main calls it again for a node that died, whose successor starts afresh, save for the
- * counters: they are the process's.
+ * Writes the header of a node's area. Main calls it again when a node has died, so that its successor starts afresh.
+ * The counters stay, because they are the process's.
  */
 export function layOutArea({ words, map }: SharedMemory, node: number, seeds: Uint32Array): void {
   const regions = map.area(node);
@@ -188,7 +188,7 @@ export function nodeWord(node: number, word: number): number {
   return HEADER_NODES + node * NODE_WORDS + word;
 }
 
-/** Index into `words` of a word of an area's end of the ring to a node. */
+/** Index into `words` of a word of RING_END_… in an area, for the ring to a node. */
 export function outEndWord(area: number, node: number, word: number): number {
   return (area + AREA_OUT_RINGS + node * RING_END_BYTES + word) >> 2;
 }
@@ -198,7 +198,6 @@ export function inEndWord(area: number, node: number, word: number): number {
   return (area + AREA_IN_RINGS + node * RING_END_BYTES + word) >> 2;
 }
 
-/** A u64. */
 const COUNTER_BYTES = 8;
 
 /** Adds one to a u64 counter that only the calling thread writes. */
@@ -208,14 +207,14 @@ export function increment(words: Int32Array, address: number): void {
   if (words[low] === 0) words[low + 1]!++;
 }
 
-/** The same for up to 2^32 at once. */
+/** Adds up to 2^32 to such a counter. */
 function addToCounter(words: Int32Array, address: number, amount: number): void {
   const low = (words[address >> 2]! >>> 0) + amount;
   words[address >> 2] = low;
   if (low >= 2 ** 32) words[(address >> 2) + 1]!++;
 }
 
-/** Counts a message by two counters, one of messages and behind it one of bytes. */
+/** Counts a message of `bytes` in two counters: one of messages, and behind it one of bytes. */
 export function countMessage(words: Int32Array, address: number, bytes: number): void {
   increment(words, address);
   addToCounter(words, address + COUNTER_BYTES, bytes);
@@ -226,7 +225,7 @@ export function counterValue(words: Int32Array, address: number): number {
   return (words[address >> 2]! >>> 0) + (words[(address >> 2) + 1]! >>> 0) * 2 ** 32;
 }
 
-/** Takes a block of BLOCK_BYTES from the pool, for good: its address, or 0 when there is none left. Any thread. */
+/** Takes a block of BLOCK_BYTES from the pool for good. Returns its address, or 0 if none is left. For any thread. */
 export function takeBlock({ words, map }: SharedMemory): number {
   const index = Atomics.add(words, HEADER_BLOCKS_USED, 1);
   if (index < map.blockCount) return map.blocks + index * BLOCK_BYTES;
@@ -234,7 +233,7 @@ export function takeBlock({ words, map }: SharedMemory): number {
   return 0;
 }
 
-/** Counts one more message that says which server sends it, on whatever thread. */
+/** The number of the next message that says which server sends it. For any thread. */
 export function nextMessageNumber(words: Int32Array): number {
   return (Atomics.add(words, HEADER_MESSAGE_NUMBER, 1) + 1) >>> 0;
 }
