@@ -26,13 +26,15 @@ import {
 } from "../memory/interest_layout.ts";
 import type { InterestMemory } from "./interest_memory.ts";
 
-/** Exact at first, then four steps a doubling; the last two put three and two blocks in a chunk. */
+/**
+ * Words of a block by class: exact at first, then four steps a doubling. The last two classes put 3 and 2 in a chunk.
+ */
 const CLASS_WORDS = new Int32Array([
   ...Array.from({ length: EXACT_BLOCK_WORDS_MAX }, (_, index) => index + 1),
   ...[80, 96, 112, 128, 160, 192, 224, 256, 338, 508],
 ]);
 const CHUNKED_WORDS_MAX = 508;
-/** Class of a block by its words; the first class that holds them. */
+/** The class of a block by its words: the first class that holds them. */
 const CLASS_OF_WORDS = new Uint8Array(CHUNKED_WORDS_MAX + 1);
 for (let words = 1, of = 0; words <= CHUNKED_WORDS_MAX; words++) {
   if (words > CLASS_WORDS[of]!) of++;
@@ -42,10 +44,10 @@ for (let words = 1, of = 0; words <= CHUNKED_WORDS_MAX; words++) {
 assert(CLASS_WORDS.length <= BLOCK_CLASS_COUNT, "interest: more block classes than lists");
 
 /**
- * Blocks of memory at the upper end of the region, where nothing is lost for good: a page is a chunk of
- * blocks of one size, and goes back when its last block does; pages come in runs of a power of two, split
- * and joined again (a buddy allocator). Runs that were never used lie below `FRONTIER_PAGE`, which moves
- * down towards the entries. For writers under the lock only.
+ * Allocates blocks of memory at the upper end of the region, such that no memory is lost for good. A small block lies
+ * in a chunk: a page of blocks of one class, which is freed with its last block. Pages come in runs of a power of two,
+ * which are split and joined again (a buddy allocator). Runs that were never used lie below `FRONTIER_PAGE`, which
+ * moves down towards the entries. Only writers use it, under the lock.
  */
 export class Arena {
   readonly #words: Int32Array<SharedArrayBuffer>;
@@ -54,7 +56,7 @@ export class Arena {
     this.#words = memory.words;
   }
 
-  /** A block of `wordCount` ≥ 1 words, contents undefined, or 0 when the region is full. */
+  /** Returns a block of `wordCount` ≥ 1 words, contents undefined, or 0 when the region is full. */
   allocate(wordCount: number): number {
     if (wordCount > CHUNKED_WORDS_MAX) return this.#allocateRun(orderOf(wordCount));
     const words = this.#words;
@@ -199,7 +201,7 @@ export class Arena {
     return run;
   }
 
-  /** Moves the frontier down over one aligned run of `order` and lists it, with what alignment leaves over. */
+  /** Moves the frontier down over one aligned run of `order`, and lists it and what the alignment leaves over. */
   #extend(order: number): boolean {
     const words = this.#words;
     const pages = 1 << order;
@@ -221,7 +223,7 @@ export class Arena {
   #freeRun(page: number, order: number): void {
     const words = this.#words;
     words[RUN_PAGE_COUNT]! -= 1 << order;
-    // An empty chunk has taken its own words back already, block by block.
+    // The words of an empty chunk were taken off the count already, block by block.
     if (words[PAGE_STATES + page] !== PAGE_IS_CHUNK) words[BLOCK_WORDS]! -= PAGE_WORDS << order;
     this.#joinFreeRun(page, order);
   }
@@ -231,7 +233,7 @@ export class Arena {
     words[PAGE_STATES + page] = 0;
     while (order + 1 < RUN_ORDER_COUNT) {
       const buddy = page ^ (1 << order);
-      // Below the frontier and past the region's end states are 0, so no buddy is found there.
+      // States below the frontier and past the region's end are 0, so no buddy is found there.
       if (words[PAGE_STATES + buddy] !== (PAGE_IS_FREE | order)) break;
       this.#unlink(FREE_RUNS + order, buddy * PAGE_WORDS);
       words[PAGE_STATES + buddy] = 0;

@@ -30,7 +30,7 @@ const { area, connections, receive, scratch } = map.area(NODE);
 const engine = createEngine(shared.memory, area, NO_HOST);
 words[(area + AREA_CONTROL_LINE_MAX) >> 2] = 4096;
 
-/** An index of so many pages, which the engine files in, in the region of the shared memory. */
+/** An index of so many pages in the shared memory, into which the engine files. */
 function setUp(pages = map.index.byteLength / PAGE_BYTES) {
   const { byteOffset, byteLength } = map.index;
   words.fill(0, byteOffset >> 2, (byteOffset + Math.min(byteLength, 16 << 20)) >> 2);
@@ -39,7 +39,7 @@ function setUp(pages = map.index.byteLength / PAGE_BYTES) {
   words.fill(0, journal.byteOffset >> 2, (journal.byteOffset + (16 << 20)) >> 2);
   const region = { buffer: shared.buffer, byteOffset, byteLength: pages * PAGE_BYTES, journal };
   const index = createInspectedIndex(region, SEED, engine);
-  /** What the host asks for, one by one. */
+  /** Adds plain interest as the host does, one call for each subject. */
   const add = (node: number, account: number, subject: string) => {
     bytes.set(bytesOf(subject), receive);
     return index.addPlain(node, account, bytes, receive, receive + subject.length);
@@ -53,7 +53,7 @@ function setUp(pages = map.index.byteLength / PAGE_BYTES) {
     const rest = text.slice(words[(area + AREA_RESUME) >> 2]! - receive);
     return { count, rest, ids: [...words.subarray(scratch >> 2, (scratch >> 2) + Math.max(count, 0))] };
   };
-  /** What the engine takes, and the host what it leaves. */
+  /** Lets the engine file what it takes, and the host the rest. */
   const file = (subjects: readonly string[], account: number) => {
     let left = subjects.length;
     while (left > 0) {

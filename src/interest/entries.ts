@@ -1,4 +1,4 @@
-// Hot: one find per match.
+// Hot: `find` runs once per match.
 import { assert } from "../base/assert.ts";
 import {
   ENTRIES,
@@ -26,8 +26,8 @@ import { hashSubject } from "./subject_hash.ts";
 import type { WriteLock } from "./write_lock.ts";
 
 /**
- * The entries, one per (account, subject) with interest, literal or wildcard. Inside the index an entry is
- * named by its reference; its id, dense and reused, is for the world outside.
+ * The entries, one for each (account, subject) with interest, literal or wildcard. Inside the index, an entry is named
+ * by its reference. Outside it is named by its id, which is dense and reused.
  */
 export class Entries {
   readonly #memory: InterestMemory;
@@ -75,13 +75,13 @@ export class Entries {
     return this.#words[entry + ENTRY_ACCOUNT]! & ~ENTRY_IS_WILDCARD;
   }
 
-  /** A copy of the entry's subject; the lock is held, or the entry held by the caller's node. */
+  /** A copy of the entry's subject. The lock is held, or the caller's node has interest in the entry. */
   subjectOf(entry: number): Uint8Array<ArrayBuffer> {
     const start = (entry + ENTRY_SUBJECT) * 4;
     return this.#bytes.slice(start, start + this.#words[entry + ENTRY_SUBJECT_BYTES]!);
   }
 
-  /** The entry's subject as a byte string, where `subjectOf` may be asked. */
+  /** The entry's subject as a byte string, under the same conditions as `subjectOf`. */
   byteStringOf(entry: number): string {
     const start = (entry + ENTRY_SUBJECT) * 4;
     return this.#memory.byteString(start, start + this.#words[entry + ENTRY_SUBJECT_BYTES]!);
@@ -91,7 +91,7 @@ export class Entries {
     return this.#table.reserve(count, arena, lock);
   }
 
-  /** Adds an entry without interest yet, where `reserve` made room; 0 when the region is full. */
+  /** Adds an entry without interest. The caller has made room by `reserve`. Returns 0 when the region is full. */
   add(
     hash: number,
     accountId: number,
@@ -158,7 +158,7 @@ export class Entries {
     return entries;
   }
 
-  /** A free id, or −1 when there is no room for another. */
+  /** Takes a free id; −1 if there is no room for another. */
   #takeId(): number {
     const words = this.#words;
     const reused = words[ENTRY_FREE]! - 1;
@@ -178,7 +178,7 @@ export class Entries {
   }
 }
 
-/** Whether `bytes[start, end)` also stands in `stored` from `storedStart` on. */
+/** Whether `stored` holds the same bytes from `storedStart` on as `bytes[start, end)`. */
 export function areBytesEqual(
   stored: Uint8Array,
   storedStart: number,

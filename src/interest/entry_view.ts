@@ -1,13 +1,13 @@
 /**
- * One entry, read into the same object again and again: nothing is allocated but texts. Accounts are ids; subject and
- * queue names are byte strings (`subject/byte_string.ts`).
+ * One entry. Entries are read into the same object again and again, so that only texts are allocated. Accounts are ids;
+ * subject and queue names are byte strings (`subject/byte_string.ts`).
  */
 export class EntryView {
   accountId = 0;
   subject = "";
-  /** Bit n: node n has plain interest, filtered or not; negative when node 31 has. */
+  /** Bit n: node n has plain interest, filtered or not. Negative if node 31 has. */
   plainNodes = 0;
-  /** Queue groups in `[0, memberCount)` of the four arrays; the same queue and node once for each filter. */
+  /** Queue groups are in `[0, memberCount)` of the four arrays. The same queue and node comes once for each filter. */
   memberCount = 0;
   readonly queues: string[] = [];
   readonly queueIds: number[] = [];

@@ -177,7 +177,7 @@ describe("entries", () => {
     index.invariants();
     index.removeNode(1);
     index.invariants();
-    // What is left are the tables: of entries, edges, texts and pairs.
+    // Only the tables are left: of entries, edges, texts and pairs.
     const tables = index.statistics().bytesLive;
     addFiltered(index, 0, 1, "a.*", "", "a.b a.c");
     index.removeNode(0);

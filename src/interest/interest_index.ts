@@ -41,7 +41,7 @@ export const INDEX_FULL = -2;
 /** Most members of a queue that one call can add. */
 export const MEMBERS_MAX = 65535;
 
-/** The lock owner that a reader counts as, when writers kept it from an undisturbed read. */
+/** The lock owner that a reader counts as. Readers take the lock only if writers disturb every attempt without it. */
 const READER_OWNER = NODE_COUNT_MAX;
 
 /** Returned by `find`. */
@@ -52,7 +52,7 @@ const ATTEMPT_COUNT_MAX = 64;
 const ENTRIES_PER_SWEEP = 1024;
 
 /**
- * Makes the index in `region`, which is all zero; main calls it once, before any thread opens it.
+ * Makes the index in `region`, which is all zero. Main calls it once, before any thread opens it.
  * `hashSeed` is four words that no client can guess, new for each process.
  */
 export function createInterestIndex(
@@ -69,21 +69,23 @@ export function createInterestIndex(
   return openInterestIndex(region);
 }
 
-/** Opens the index that `createInterestIndex` made there; each thread opens its own, with its engine if it has one. */
+/** Opens the index that `createInterestIndex` made in `region`. Each thread does, with its engine if it has one. */
 export function openInterestIndex(region: InterestRegion, engine: IndexEngine | null = null): InterestIndex {
   return new InterestIndex(region, engine);
 }
 
 /**
- * Who is interested in what, for the whole process: (account, subject) → nodes with plain interest, and
- * members per queue and node. See `memory/interest_layout.ts` for where it lies and `docs/architecture.md` for its use.
+ * Who is interested in what, for the whole process: (account, subject) → nodes with plain interest, and members per
+ * queue and node. `memory/interest_layout.ts` says where it lies, and `docs/architecture.md` how it is used.
  *
- * An entry id is a small dense integer, taken when the first interest in a subject appears and given back
- * with the last one, so a node may keep an array by entry id for as long as it holds interest there.
- * A queue id is one u32 per distinct queue name in the process, not dense, with the same lifetime; a filter id, for a
- * set of patterns that a subscriber is not to be sent, is another of the kind.
- * Subjects are `bytes[start, end)`, valid as the protocol defines it (no empty token, `>` last); node ids
- * are 0 to 31, account ids 0 to 65535. Writers wait for each other, readers for nobody.
+ * An entry id is a small dense integer. It is taken when the first interest in a subject appears and given back with
+ * the last one, so a node may keep an array by entry id for as long as it holds interest there. A queue id is one u32
+ * per distinct queue name in the process, not dense, with the same lifetime. A filter id is the same for a set of
+ * patterns that a subscriber is not to be sent.
+ *
+ * Subjects are `bytes[start, end)`, valid as the protocol defines it (no empty token, `>` only last). Node ids are 0 to
+ * 31, account ids 0 to 65535. Writers wait for each other; readers wait for nobody unless they are disturbed again and
+ * again.
  */
 export class InterestIndex {
   readonly #memory: InterestMemory;
@@ -94,7 +96,7 @@ export class InterestIndex {
   readonly #trie: WildcardTrie;
   readonly #texts: InternedTexts;
   readonly #members: MemberCounts;
-  /** The changes that one node tells other servers; null where the region has none. */
+  /** The changes that one node tells other servers; null if the region has no journal. */
   readonly journal: InterestJournal | null;
 
   constructor(region: InterestRegion, engine: IndexEngine | null) {
@@ -126,16 +128,16 @@ export class InterestIndex {
     return this.#members.lastFilterId;
   }
 
-  /** Says that `node` has plain interest in the subject; the entry id, or `INDEX_FULL`. Idempotent. */
+  /** Notes that `node` has plain interest in the subject. Returns the entry id, or `INDEX_FULL`. Idempotent. */
   addPlain(node: number, accountId: number, bytes: Uint8Array, start: number, end: number): number {
     const id = this.#fileByEngine(node, accountId, bytes, start, end);
     return id >= 0 ? id : this.#add(node, accountId, bytes, start, end, NO_TEXT, 0, 0, NO_TEXT, 1);
   }
 
   /**
-   * Lets the engine file plain interest of `node` in up to `countMax` literals by itself (`engine/assembly/interest.ts`): calls
-   * `file` under the lock, with room for so many in the table, and returns what it returns; 0 where there is none. The
-   * journal tells nobody of what `node` files.
+   * Lets the engine file plain interest of `node` in up to `countMax` literals (`engine/assembly/interest.ts`). Calls
+   * `file` under the lock, with room for so many in the table, and returns what it returns; 0 if there is no such room.
+   * The journal must not tell anybody what `node` files.
    */
   fileMany(node: number, countMax: number, file: (region: number) => number): number {
     assertNode(node);
@@ -147,7 +149,7 @@ export class InterestIndex {
     return count;
   }
 
-  /** Takes back `addPlain`; the entry may cease to exist. Does nothing if the node has no such interest. */
+  /** Takes back `addPlain`. The entry may cease to exist. Does nothing if the node has no such interest. */
   removePlain(node: number, entryId: number): void {
     assertNode(node);
     const entry = this.#entryHeld(entryId);
@@ -162,8 +164,8 @@ export class InterestIndex {
   }
 
   /**
-   * Counts `members` more, 1 to `MEMBERS_MAX`, of the queue `queueBytes[queueStart, queueEnd)`, a name of at least one
-   * byte, on `node`; the entry id, or `INDEX_FULL`. `lastQueueId` then tells the queue id.
+   * Counts `members` more, 1 to `MEMBERS_MAX`, on `node` of the queue `queueBytes[queueStart, queueEnd)`, a name of at
+   * least one byte. Returns the entry id, or `INDEX_FULL`. `lastQueueId` then is the queue id.
    */
   addQueue(
     node: number,
@@ -181,14 +183,15 @@ export class InterestIndex {
     return this.#add(node, accountId, bytes, start, end, queueBytes, queueStart, queueEnd, NO_TEXT, members);
   }
 
-  /** Takes back `members` of those added, at most all. Does nothing if the node has no member there. */
+  /** Takes back `members` of those that `addQueue` added, at most all. Does nothing if the node has no member there. */
   removeQueue(node: number, entryId: number, queueId: number, members = 1): void {
     this.#removeMember(node, entryId, queueId, 0, members);
   }
 
   /**
-   * Counts one subscription more, of a queue or with an empty range a plain one, that is not to be sent what a pattern
-   * in `filter` matches; these are valid, with a blank between them. Returns as `addQueue`, and tells `lastFilterId`.
+   * Counts one more subscription that is not to be sent what a pattern in `filter` matches. It is a member of a queue,
+   * or with an empty range a plain one. The patterns are valid, with a blank between them. Returns the same as
+   * `addQueue`; `lastFilterId` then is the filter id.
    */
   addFiltered(
     node: number,
@@ -205,12 +208,12 @@ export class InterestIndex {
     return this.#add(node, accountId, bytes, start, end, queueBytes, queueStart, queueEnd, filter, 1);
   }
 
-  /** Takes back one `addFiltered`, of queue id 0 for a plain one. Does nothing if the node has none there. */
+  /** Takes back one `addFiltered`; the queue id of a plain one is 0. Does nothing if the node has none there. */
   removeFiltered(node: number, entryId: number, queueId: number, filterId: number): void {
     this.#removeMember(node, entryId, queueId, filterId, 1);
   }
 
-  /** Drops all interest of `node`, whose thread is gone. Others read and write in between. */
+  /** Drops all interest of `node`, whose thread is gone. Other threads may read and write in between. */
   removeNode(node: number): void {
     assertNode(node);
     assert(this.lockOwner() !== node, "interest: the node stopped while it held the write lock");
@@ -243,9 +246,10 @@ export class InterestIndex {
   }
 
   /**
-   * Fills `result` with everything that matches the subject as published: `*` and `>` in it are ordinary
-   * tokens, which the same token of a pattern matches like any other; a subject with an empty token matches
-   * nothing. Whom a filter keeps it from is in no node or queue, but its entry is there. Allocates only where the result's arrays must grow. A literal subject costs one probe.
+   * Fills `result` with everything that matches the subject as published: `*` and `>` in it are ordinary tokens, which
+   * the same token of a pattern matches like any other. A subject with an empty token matches nothing. Subscriptions
+   * whose filter keeps the subject from them count in no node or queue, but their entries are there. Allocates only if
+   * the result's arrays must grow. A literal subject costs one probe.
    */
   match(accountId: number, bytes: Uint8Array, start: number, end: number, result: MatchResult): void {
     const words = this.#words;
@@ -255,7 +259,7 @@ export class InterestIndex {
     const wildcard = ACCOUNTS + accountId * ACCOUNT_WORDS + ACCOUNT_GENERATION;
     result.bucketGenerationAddress = this.#memory.byteOffset + bucket * 4;
     result.wildcardGenerationAddress = this.#memory.byteOffset + wildcard * 4;
-    // Before the match: a change that comes in between makes the result stale, never wrongly fresh.
+    // Read before the match, so that a change that comes in between makes the result stale, never wrongly fresh.
     result.bucketGeneration = Atomics.load(words, bucket);
     result.wildcardGeneration = Atomics.load(words, wildcard);
     for (let attempt = 0; attempt < ATTEMPT_COUNT_MAX; attempt++) {
@@ -270,8 +274,8 @@ export class InterestIndex {
   }
 
   /**
-   * Whether some pattern may match a subject that begins with the tokens of `bytes[start, end)`, which ends with a dot, and
-   * has more of them.
+   * Whether some pattern may match a subject that begins with `bytes[start, end)`, which ends with a dot, and has more
+   * tokens.
    */
   hasPatternsBelow(accountId: number, bytes: Uint8Array, start: number, end: number): boolean {
     this.#lock.acquire(READER_OWNER);
@@ -286,7 +290,7 @@ export class InterestIndex {
     return this.#entries.subjectOf(this.#entryHeld(entryId));
   }
 
-  /** The same as a byte string. */
+  /** The entry's subject as a byte string, for a node that has interest in it. */
   byteStringOf(entryId: number): string {
     return this.#entries.byteStringOf(this.#entryHeld(entryId));
   }
@@ -306,12 +310,12 @@ export class InterestIndex {
     return this.#texts.textOf(filterId);
   }
 
-  /** Whether a filter, under which the caller's node has a subscription, holds back the literal subject. */
+  /** Whether a filter holds back the literal subject, for a node that has a subscription under it. */
   isHeldBack(filterId: number, bytes: Uint8Array, start: number, end: number): boolean {
     return this.#texts.matchesAny(filterId, this.#texts.lengthOf(filterId), bytes, start, end);
   }
 
-  /** Reads the entry into `view`; false when the id is free. Cheap: once per change that the journal tells. */
+  /** Reads the entry into `view`; false if the id is free. Called once for each change that the journal tells. */
   read(entryId: number, view: EntryView): boolean {
     this.#lock.acquire(READER_OWNER);
     const entry = this.#entries.byId(entryId);
@@ -329,12 +333,12 @@ export class InterestIndex {
     return this.#words[ENTRY_NEXT]!;
   }
 
-  /** The node that holds the write lock now, `READER_OWNER` for a reader, −1 for nobody. */
+  /** The node that holds the write lock now, `READER_OWNER` for a reader, −1 if nobody does. */
   lockOwner(): number {
     return this.#lock.owner();
   }
 
-  /** Throws unless everything agrees with everything; reads the whole index under the lock, for tests. */
+  /** Throws unless all parts of the index agree. Reads the whole index under the lock; for tests. */
   invariants(): void {
     this.#lock.acquire(READER_OWNER);
     this.#arena.invariants(this.#memory.pageCount);
@@ -350,7 +354,10 @@ export class InterestIndex {
     this.#lock.release();
   }
 
-  /** `addPlain` of a literal in the shared memory, where this thread has an engine; −1 for what that does not do. */
+  /**
+   * Does what `addPlain` does, by this thread's engine. Returns −1 if that cannot do it: there is no engine, the
+   * subject lies outside the shared memory or has wildcards, or a table must grow.
+   */
   #fileByEngine(node: number, accountId: number, bytes: Uint8Array, start: number, end: number): number {
     const { engine, byteOffset } = this.#memory;
     const words = this.#words;
@@ -365,7 +372,7 @@ export class InterestIndex {
     return id;
   }
 
-  /** `addFiltered`; `addQueue` or `addPlain` where texts are empty. */
+  /** Does what `addFiltered` does, or with empty texts what `addQueue` and `addPlain` do. */
   #add(
     node: number,
     accountId: number,
@@ -387,7 +394,7 @@ export class InterestIndex {
     lock.acquire(node);
     const found = this.#entries.find(hash, accountId, bytes, start, end);
     let id = INDEX_FULL;
-    // Tables grow before the change begins, because readers can go on meanwhile.
+    // Tables grow before the change begins, so that readers can go on meanwhile.
     if (
       (found !== 0 || this.#reserveEntry(isWildcard, bytes, start, end)) &&
       (!isCounted || this.#members.reserve(this.#arena, lock))
@@ -414,7 +421,7 @@ export class InterestIndex {
     );
   }
 
-  /** A new entry, still without interest, or 0 when full. */
+  /** Adds an entry, still without interest. Returns 0 when the region is full. */
   #addEntry(
     hash: number,
     accountId: number,
@@ -439,7 +446,7 @@ export class InterestIndex {
     return true;
   }
 
-  /** False when full. */
+  /** False when the region is full. */
   #addMembers(
     entry: number,
     node: number,
@@ -508,7 +515,7 @@ export class InterestIndex {
     this.#entries.remove(entry, this.#arena);
   }
 
-  /** Ends the validity of the plans that the entry may be part of, and tells the journal. Inside a change. */
+  /** Makes plans that the entry may be part of stale, and tells the journal. Called inside a change. */
   #noteChange(entry: number, node: number): void {
     const words = this.#words;
     this.journal?.note(words[entry + ENTRY_ID]!, node);
@@ -518,7 +525,7 @@ export class InterestIndex {
     Atomics.store(words, generation, (words[generation]! + 1) | 0);
   }
 
-  /** One attempt; false, with the result void, if a writer came in between. */
+  /** Makes one attempt to match. Returns false, with the result void, if a writer came in between. */
   #matchAt(
     version: number,
     hash: number,
@@ -532,11 +539,11 @@ export class InterestIndex {
     const entries = this.#entries;
     result.clear();
     const literal = entries.find(hash, accountId, bytes, start, end);
-    // A subject published as `foo.*` finds that pattern's entry here too; the trie reports it.
+    // A subject published as `foo.*` also finds that pattern's entry here. The trie reports that one.
     if (literal !== 0 && !entries.isWildcard(literal)) result.addEntry(literal);
     const root = words[ACCOUNTS + accountId * ACCOUNT_WORDS + ACCOUNT_ROOT]!;
     if (root !== 0 && !this.#trie.match(root, bytes, start, end, result, this.#lock, version)) return false;
-    // So far they are references; what is read of them may be torn, until the version says otherwise.
+    // So far these are references. What is read through them may be torn, until the version says otherwise.
     let withPairsCount = 0;
     for (let index = 0; index < result.entryCount; index++) {
       const entry = result.entryIds[index]!;

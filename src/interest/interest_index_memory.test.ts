@@ -32,7 +32,7 @@ describe("memory of an interest index", () => {
     }
     expect(adds).toBeLessThan(100_000);
     index.invariants();
-    // Every kind of addition now fails sooner or later, each time leaving the index whole.
+    // Every kind of addition fails sooner or later, and each time the index stays whole.
     for (let more = 0; more < 2000; more++) {
       addPlain(index, 0, 1, `p${more}.x${"x".repeat(more % 700)}`);
       addPlain(index, 0, 1, `w${more}.*.${"y.".repeat(more % 20)}z`);
@@ -60,7 +60,7 @@ describe("memory of an interest index", () => {
     const hogged: number[] = [];
     let [full, added, seed] = [0, 0, 1];
     for (let round = 0; round < 1500; round++) {
-      // Everything is taken; then a few blocks of the sizes that an addition asks for come free.
+      // All memory is taken. Then a few blocks of the sizes that an addition asks for are freed.
       for (let isFull = false; !isFull; ) {
         isFull = true;
         for (const words of [4, 5, 6, 7, 8, 9, 10, 11, 12]) {
@@ -141,7 +141,7 @@ describe("memory of an interest index", () => {
     const statistics = index.statistics();
     expect(statistics.literals).toBe(1_000_000);
     expect((statistics.bytesUsed - before) / 1_000_000).toBeLessThan(83);
-    // What the operating system gave: every page that is not all zero, tables outgrown included.
+    // What the operating system gave: every page that is not all zero, including tables that were outgrown.
     expect(touchedBytes(region.buffer) / 1_000_000).toBeLessThan(90);
     expect(outcome(index, 1, "_INBOX.Q0Xb7mZpR4sT8uVwYz12Aa.777777").plainNodes).toBe(1);
   }, 60_000);

@@ -1,4 +1,4 @@
-/** The interest index's region as TypeScript sees it; `memory/interest_layout.ts` says where everything in it lies. */
+/** The region of the interest index as TypeScript sees it. `memory/interest_layout.ts` says where everything lies. */
 import { Buffer } from "node:buffer";
 import { assert } from "../base/assert.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -30,14 +30,14 @@ import {
 import type { JournalRegion } from "./journal.ts";
 
 /**
- * A part of the process's shared memory. `byteOffset` and `byteLength` are multiples of `PAGE_BYTES`, and
- * the end is at most 2 GiB, so that every byte address is an int32. All zero before the index is created.
+ * A part of the process's shared memory. `byteOffset` and `byteLength` are multiples of `PAGE_BYTES`, and the end is at
+ * most 2 GiB, so that every byte address is an int32. It is all zero before the index is created.
  */
 export interface InterestRegion {
   readonly buffer: SharedArrayBuffer;
   readonly byteOffset: number;
   readonly byteLength: number;
-  /** In the same buffer; without one, changes cannot be followed. */
+  /** A part of the same buffer. Without it, changes cannot be followed. */
   readonly journal?: JournalRegion;
 }
 
@@ -57,10 +57,10 @@ assert(PAGE_STATES + REGION_PAGES_MAX === ENTRIES, "interest: pages overlap entr
 assert(ENTRIES % PAGE_WORDS === 0, "interest: entries start inside a page");
 assert(ACCOUNT_COUNT_MAX <= ENTRY_IS_WILDCARD, "interest: account ids overlap the wildcard flag");
 
-/** What the engine does for the threads that have one. */
+/** What the engine does for the index, on the threads that have one. */
 export type IndexEngine = Pick<Engine, "fileLiteral" | "moveSlots">;
 
-/** The two views of a region that every part of the index works on; each thread makes its own. */
+/** The views of a region that every part of the index works on. Each thread makes its own. */
 export class InterestMemory {
   readonly words: Int32Array<SharedArrayBuffer>;
   readonly bytes: Uint8Array<SharedArrayBuffer>;
@@ -92,7 +92,7 @@ export class InterestMemory {
   }
 }
 
-/** Whether the block or record of `wordCount` words at `reference` lies in the region; false only when torn. */
+/** Whether a record of `wordCount` words at `reference` lies in the region. It does unless what was read is torn. */
 export function isInside(memory: InterestMemory, reference: number, wordCount: number): boolean {
   return reference > 0 && wordCount >= 0 && reference <= memory.wordCount - wordCount;
 }

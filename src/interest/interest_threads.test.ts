@@ -8,7 +8,7 @@ import { NaiveInterest } from "./testing/naive_interest.ts";
 import type { StressReport, StressTask } from "./testing/stress_worker.ts";
 
 const ACCOUNT_ID = 5;
-/** The nodes of the threads; the last two hold what other servers want. */
+/** The nodes of the threads. The last two hold the interest of other servers. */
 const NODES = [1, 2, 3, NODE_FAR];
 const LINKS = 3;
 const THREAD_COUNT = NODES.length;
@@ -111,7 +111,7 @@ test("threads that add, remove and match at once see every match whole, and leav
   }
 }, 60_000);
 
-/** Keeps a picture of what others than the node of links want, by the journal alone. */
+/** Keeps a picture of the interest of all nodes but that of links, from the journal alone. */
 class Follower {
   /** By entry id: account, subject, plain nodes, members of queues. */
   readonly picture = new Map<number, string>();

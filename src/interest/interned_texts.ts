@@ -1,4 +1,4 @@
-// Hot: `matchesAny` runs once per match and filtered pair.
+// Hot: `matchesAny` runs once per match for each filtered pair.
 import { assert } from "../base/assert.ts";
 import {
   SEEDS,
@@ -19,8 +19,8 @@ import type { WriteLock } from "./write_lock.ts";
 const BLANK = 32;
 
 /**
- * What pairs name: queue groups, and filters (the patterns a subscriber is not to be sent, with a blank between them).
- * Each distinct text is kept once, for as long as a pair names it; its reference is its id.
+ * The texts that pairs name: queue groups, and filters (the patterns that a subscriber is not to be sent, with a blank
+ * between them). Each distinct text is kept once, for as long as a pair names it. Its reference is its id.
  */
 export class InternedTexts {
   readonly #memory: InterestMemory;
@@ -41,7 +41,7 @@ export class InternedTexts {
     return this.#table.reserve(count, arena, lock);
   }
 
-  /** The id of `bytes[start, end)` for one more user of it, where `reserve` made room; 0 when the region is full. */
+  /** The id of `bytes[start, end)` for one more user. The caller has reserved room. 0 when the region is full. */
   take(bytes: Uint8Array, start: number, end: number, arena: Arena): number {
     const id = this.#find(bytes, start, end) || this.#add(bytes, start, end, arena);
     if (id !== 0) this.#words[id + TEXT_REFERENCES]! += 1;
@@ -57,7 +57,7 @@ export class InternedTexts {
     arena.free(id);
   }
 
-  /** A copy of a text; the lock is held, or a pair that names it held by the caller's node. */
+  /** A copy of a text. The lock is held, or the caller's node has members in a pair that names the text. */
   textOf(id: number): Uint8Array<ArrayBuffer> {
     const start = (id + TEXT) * 4;
     const copy = new Uint8Array(this.#words[id + TEXT_BYTES]!);
@@ -65,13 +65,13 @@ export class InternedTexts {
     return copy;
   }
 
-  /** A text as a byte string, where `textOf` may be asked. */
+  /** A text as a byte string, under the same conditions as `textOf`. */
   byteStringOf(id: number): string {
     const start = (id + TEXT) * 4;
     return this.#memory.byteString(start, start + this.#words[id + TEXT_BYTES]!);
   }
 
-  /** Length of a text in bytes; anything, but within the region, when torn. */
+  /** Length of a text in bytes. If what is read is torn, it may be any length that stays within the region. */
   lengthOf(id: number): number {
     if (!isInside(this.#memory, id, TEXT)) return 0;
     const length = this.#words[id + TEXT_BYTES]!;
@@ -91,7 +91,7 @@ export class InternedTexts {
     return false;
   }
 
-  /** Checks every text against how often it is named; for tests. The lock is held. */
+  /** Checks for every text how often it is named; for tests. The lock is held. */
   invariants(references: ReadonlyMap<number, number>): void {
     const ids = this.#table.values();
     for (const id of ids) {

@@ -105,7 +105,7 @@ describe("InterestJournal", () => {
     const ids: number[] = [];
     const count = journal.take((id) => {
       ids.push(id);
-      // The entry that is being looked at, and one that is yet to be.
+      // It changes the entry that is being visited, and one that is still to be visited.
       addPlain(ids.length + 4, "a");
       addPlain(ids.length + 4, "b");
     });

@@ -2,8 +2,8 @@ import { assert } from "../base/assert.ts";
 import { NODE_FAR } from "../memory/map.ts";
 
 /**
- * A part of the shared memory beside the index's region, all zero before the index is created. Only pages that were
- * written cost memory: none while the journal is off.
+ * A part of the shared memory beside the index's region. It is all zero before the index is created. Only pages that
+ * were written cost memory, so it costs none while the journal is off.
  */
 export interface JournalRegion {
   readonly byteOffset: number;
@@ -24,29 +24,29 @@ const TAIL = 32;
 const DIRTY = 1024;
 
 /**
- * What one entry costs the index at least, so that it can have no more ids than its region has room for: the id, a block
- * of seven words and a slot of the table.
+ * What an entry costs the index at least: the id, a block of seven words and a slot of the table. It bounds how many
+ * ids an index can have.
  */
 const ENTRY_BYTES_MIN = 40;
 
-/** Bytes of a journal that never overflows beside an index of `indexBytes`. */
+/** Bytes that a journal needs so that it never overflows, beside an index of `indexBytes`. */
 export function journalBytes(indexBytes: number): number {
   const ids = idCountMax(indexBytes);
   return DIRTY * 4 + ids / 8 + ids * 4;
 }
 
-/** A power of two, so that positions can wrap. */
+/** Most ids in an index of `indexBytes`, rounded up to a power of two so that positions can wrap. */
 function idCountMax(indexBytes: number): number {
   return 2 ** Math.max(5, Math.ceil(Math.log2(indexBytes / ENTRY_BYTES_MIN)));
 }
 
 /**
- * Which entries of the index have changed since its reader last looked, for the one node that tells other servers: each
- * once, however often it changed. Interest of that node itself and of NODE_FAR is what other servers have, and not
- * noted.
+ * Which entries of the index have changed since its reader last looked, each once, however often it changed. The reader
+ * is the one node that tells other servers. Interest of that node and of NODE_FAR is what other servers have, so it is
+ * not noted.
  *
- * Writers note under the index's write lock. The reader clears an entry's bit before it reads the entry, so a change
- * that it does not see is noted anew.
+ * Writers note changes under the index's write lock. The reader clears an entry's bit before it reads the entry, so a
+ * change that it does not see is noted again.
  */
 export class InterestJournal {
   readonly #words: Int32Array<SharedArrayBuffer>;
@@ -62,20 +62,20 @@ export class InterestJournal {
   }
 
   /**
-   * From now on changes are noted for `node`. What was there before it reads by itself, after this call: the entries of
-   * all ids below InterestIndex.entryIdEnd.
+   * From now on, changes are noted for `node`. After this call, the node itself reads what was there before: the
+   * entries of all ids below InterestIndex.entryIdEnd.
    */
   enable(node: number): void {
     Atomics.store(this.#words, READER, node + 1);
   }
 
-  /** Whether what `node` holds is nothing that is noted now. */
+  /** Whether interest of `node` is not noted. */
   ignores(node: number): boolean {
     const reader = Atomics.load(this.#words, READER) - 1;
     return reader < 0 || node === reader || node === NODE_FAR;
   }
 
-  /** What `node` holds in an entry has changed. The caller has the write lock. */
+  /** Notes that the interest of `node` in an entry has changed. The caller holds the write lock. */
   note(entryId: number, node: number): void {
     const words = this.#words;
     if (this.ignores(node)) return;
@@ -87,8 +87,8 @@ export class InterestJournal {
   }
 
   /**
-   * Calls `visit` for each entry noted before this call, whose description (InterestIndex.read) tells what there is now:
-   * nothing, or by then a subject of another name. Returns how many there were. For the reading node.
+   * Calls `visit` for each entry noted before this call. InterestIndex.read tells what the entry is now: it may be
+   * gone, or the id may belong to another subject. Returns how many there were. Only the reading node may call it.
    */
   take(visit: (entryId: number) => void): number {
     const words = this.#words;
@@ -97,7 +97,8 @@ export class InterestJournal {
     for (let left = count; left > 0; left--) {
       const tail = words[TAIL]!;
       const entryId = words[this.#ring + (tail & this.#mask)]!;
-      // Out of the ring first: an id whose bit is clear may be put in again, and there is room for each once.
+      // The id leaves the ring before its bit is cleared: then it may be put in again, and there is room for each id
+      // once.
       Atomics.store(words, TAIL, (tail + 1) | 0);
       Atomics.and(words, DIRTY + (entryId >> 5), ~(1 << (entryId & 31)));
       visit(entryId);
@@ -105,7 +106,7 @@ export class InterestJournal {
     return count;
   }
 
-  /** Whether nothing is noted; cheap enough to ask every turn. */
+  /** Whether nothing is noted. Cheap enough to ask every turn. */
   get isEmpty(): boolean {
     return Atomics.load(this.#words, HEAD) === this.#words[TAIL];
   }

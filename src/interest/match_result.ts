@@ -3,32 +3,32 @@
 const QUEUE_WORDS = 3;
 
 /**
- * What matched one subject, in arrays that are reused from match to match and grow as needed; no cap.
- * A plan built from it holds while both words, read before the match, keep their values. (They wrap after
- * 2^32 changes; a plan that outlives that many unnoticed is accepted.)
+ * What matched one subject, in arrays that are reused from match to match and grow as needed, without a limit. A plan
+ * built from it holds while both generation words, which are read before the match, keep their values. They wrap after
+ * 2^32 changes; we accept that a plan which is not looked at meanwhile would then seem valid.
  */
 export class MatchResult {
-  /** Matching entries in `[0, entryCount)`, in no order: the literal subject's and each pattern's. */
+  /** Matching entries in `[0, entryCount)`, in no order: that of the literal subject and those of patterns. */
   entryIds = new Int32Array(16);
   entryCount = 0;
-  /** Bit n is set when node n has plain interest; negative when node 31 has. */
+  /** Bit n: node n has plain interest. Negative if node 31 has. */
   plainNodes = 0;
   /** `(queueId, node, members)` triples in `[0, 3 × queueCount)`, one for each queue and node. */
   queues = new Int32Array(8 * QUEUE_WORDS);
   queueCount = 0;
-  /** Some of it is filtered; until `mergeQueues` a queue and node may then come twice. */
+  /** Some subscriptions have a filter. Then a queue and node may come twice until `mergeQueues`. */
   hasFiltered = false;
-  /** Bit n: a filter keeps the subject from somebody on node n. For traces: nothing is delivered by it. */
+  /** Bit n: a filter keeps the subject from somebody on node n. Only traces use it. */
   heldBackNodes = 0;
   bucketGeneration = 0;
-  /** Byte address of that generation in the shared memory; the engine compares the int32 there. */
+  /** Byte address of that generation in the shared memory. The engine compares the int32 there. */
   bucketGenerationAddress = 0;
   wildcardGeneration = 0;
   wildcardGenerationAddress = 0;
 
   #mergeSlots = new Int32Array(16);
 
-  /** Forgets matches, keeps arrays and generations. */
+  /** Forgets the matches, but keeps the arrays and the generations. */
   clear(): void {
     this.entryCount = 0;
     this.plainNodes = 0;
@@ -51,7 +51,7 @@ export class MatchResult {
     this.queueCount++;
   }
 
-  /** Adds up the members of triples that name the same queue and node; linear in their number. */
+  /** Adds up the members of triples that name the same queue and node. Takes time linear in their number. */
   mergeQueues(): void {
     const { queues } = this;
     let slotCount = 16;

@@ -24,7 +24,7 @@ import type { WriteLock } from "./write_lock.ts";
 
 const STEPS_BETWEEN_CHECKS = 256;
 
-/** How many members of one queue, or filtered plain subscriptions (queue id 0), one node has in an entry. */
+/** How many members of one queue one node has in an entry, or filtered plain subscriptions (queue id 0). */
 export interface MemberCount {
   readonly queueId: number;
   /** 0 for those that are sent everything. */
@@ -34,11 +34,11 @@ export interface MemberCount {
 }
 
 /**
- * Per entry the pairs (queue and filter, node) with their number of members: a linked list to read, a slot table to
- * change one of many in constant time.
+ * The pairs (queue and filter, node) of each entry, with their number of members. They are in a linked list for
+ * reading, and in a slot table so that one of many is found in constant time.
  */
 export class MemberCounts {
-  /** What the last `add` that succeeded on this thread counted in; 0 for none. */
+  /** The queue and the filter of the last `add` that succeeded on this thread; 0 for none. */
   lastQueueId = 0;
   lastFilterId = 0;
 
@@ -60,7 +60,9 @@ export class MemberCounts {
     return this.#texts.reserve(2, arena, lock) && this.#pairs.reserve(1, arena, lock);
   }
 
-  /** Counts `members` more of `queue[start, end)` with that filter, each empty for none; false when full. */
+  /**
+   * Counts `members` more of `queue[start, end)` with that filter, each empty for none. False when the region is full.
+   */
   add(
     entry: number,
     node: number,
@@ -85,7 +87,7 @@ export class MemberCounts {
     return true;
   }
 
-  /** Counts `members` less; false if the node has none there. */
+  /** Counts `members` less. False if the node has none there. */
   remove(
     entry: number,
     queueId: number,
@@ -111,8 +113,8 @@ export class MemberCounts {
   }
 
   /**
-   * Adds to `result` the entry's pairs that may be sent the subject `bytes[start, end)`; false as soon as a change
-   * since `version` is seen.
+   * Adds to `result` the entry's pairs whose filter lets the subject `bytes[start, end)` through. False as soon as it
+   * sees a change since `version`.
    */
   collect(
     entry: number,
@@ -136,7 +138,7 @@ export class MemberCounts {
       const members = words[pair + PAIR_MEMBERS]!;
       pair = words[pair + PAIR_NEXT]!;
       if (filterId !== 0) {
-        // A length that is no length would keep the reader busy.
+        // A torn length could keep the reader busy.
         const length = texts.lengthOf(filterId);
         if (!lock.isUnchanged(version)) return false;
         if (texts.matchesAny(filterId, length, bytes, start, end)) {
@@ -151,7 +153,7 @@ export class MemberCounts {
     return true;
   }
 
-  /** The entry's pairs; the lock is held. */
+  /** The entry's pairs. The lock is held. */
   pairsOf(entry: number): MemberCount[] {
     const words = this.#words;
     const found: MemberCount[] = [];
@@ -167,7 +169,7 @@ export class MemberCounts {
     return found;
   }
 
-  /** Adds the entry's pairs to a view of it; the lock is held. */
+  /** Adds the entry's pairs to a view of it. The lock is held. */
   read(entry: number, view: EntryView): void {
     const words = this.#words;
     for (let pair = words[entry + ENTRY_PAIRS]!; pair !== 0; pair = words[pair + PAIR_NEXT]!) {
@@ -178,7 +180,7 @@ export class MemberCounts {
     }
   }
 
-  /** Checks lists, counts, table and texts against each other; for tests. The lock is held. */
+  /** Compares lists, counts, table and texts with each other; for tests. The lock is held. */
   invariants(entries: number[]): void {
     const words = this.#words;
     const references = new Map<number, number>();
@@ -219,7 +221,7 @@ export class MemberCounts {
     return 0;
   }
 
-  /** A pair with one member; false when full. */
+  /** Adds a pair with so many members; false when the region is full. */
   #insert(
     entry: number,
     queueId: number,

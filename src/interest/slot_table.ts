@@ -1,4 +1,4 @@
-// Hot: one seek per match, and one per trie edge.
+// Hot: `seek` runs once per match, and once per edge of the trie.
 import { assert } from "../base/assert.ts";
 import {
   SLOT_HASH,
@@ -15,12 +15,12 @@ import type { WriteLock } from "./write_lock.ts";
 const SLOT_COUNT_AT_START = 512;
 
 /**
- * An open-addressing hash table in the region, from a 32-bit hash to a non-zero value, with equal hashes
- * allowed: the caller compares keys. Linear probing; removal shifts later slots back, so nothing is left
- * behind. It doubles when three quarters full and never shrinks.
+ * An open-addressing hash table in the region, from a 32-bit hash to a non-zero value. Values may have equal hashes:
+ * the caller compares keys. It probes linearly, and removal shifts later slots back, so nothing is left behind. It
+ * doubles when it is three quarters full, and never shrinks.
  *
- * `for (let value = table.seek(hash); value !== 0; value = table.seekNext())` visits the candidates. A
- * seek over torn data ends after one round at most and yields values that may be anything.
+ * `for (let value = table.seek(hash); value !== 0; value = table.seekNext())` visits the candidates. On torn data this
+ * ends after one round at most, and may yield any values.
  */
 export class SlotTable {
   readonly #memory: InterestMemory;
@@ -84,8 +84,8 @@ export class SlotTable {
   }
 
   /**
-   * Makes room for `additional` values, or returns false when the region has none. The lock is held and no
-   * change has begun: readers go on in the old table until the new one is complete.
+   * Makes room for `additional` values, or returns false if the region has none. The lock is held and no change has
+   * begun, so readers go on in the old table until the new one is complete.
    */
   reserve(additional: number, arena: Arena, lock: WriteLock): boolean {
     const words = this.#words;
@@ -97,7 +97,7 @@ export class SlotTable {
     let slotCount = Math.max(oldSlotCount, SLOT_COUNT_AT_START);
     while (needed * 4 > slotCount * 3) slotCount *= 2;
     const slots = arena.allocate(slotCount * SLOT_WORDS);
-    // Without room for a larger table the old one serves on, more slowly, until seven eighths.
+    // If there is no room for a larger table, the old one is used on, more slowly, until it is seven eighths full.
     if (slots === 0) return needed * 8 <= oldSlotCount * 7;
 
     const { engine, byteOffset } = this.#memory;
@@ -111,7 +111,7 @@ export class SlotTable {
     return true;
   }
 
-  /** Adds `value` where `reserve` made room. */
+  /** Adds `value`. The caller has made room by `reserve`. */
   insert(hash: number, value: number): void {
     const words = this.#words;
     place(words, words[this.#head + TABLE_SLOTS]!, words[this.#head + TABLE_MASK]!, hash, value);

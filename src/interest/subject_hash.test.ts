@@ -37,7 +37,7 @@ test("hashSubject() and mixHash() spread numbered keys over low and high bits al
     for (const shift of [0, 18]) {
       const counts = new Int32Array(1 << 14);
       for (const value of values) counts[(value >>> shift) & 0x3fff]! += 1;
-      // Four keys a bucket on average; of 16384 Poisson buckets the fullest has about 14.
+      // A bucket has four keys on average. Of 16384 Poisson-distributed buckets the fullest has about 14.
       expect(Math.max(...counts)).toBeLessThan(20);
       expect(counts.filter((count) => count === 0).length).toBeLessThan(400);
     }

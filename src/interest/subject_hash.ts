@@ -1,10 +1,10 @@
-// Hot: once per match, and once per token where wildcards exist.
+// Hot: runs once per match, and once per token if there are wildcards.
 
 /**
- * Hashes `prefix` and `bytes[start, end)` to an int32 that a client who does not know the seeds cannot
- * steer: HalfSipHash-1-3 (Aumasson and Bernstein) with all four words of its state seeded.
- * About 1 ns a byte. Every word goes through the same round: the prefix, the data, the rest of the data
- * with its length, and three empty ones to finish.
+ * Hashes `prefix` and `bytes[start, end)` to an int32 that a client who does not know the seeds cannot steer. It is
+ * HalfSipHash-1-3 (Aumasson and Bernstein) with all four words of its state seeded, and takes about 1 ns a byte. Every
+ * word goes through the same round: the prefix, the data, the rest of the data with its length, and three empty words
+ * to finish.
  */
 export function hashSubject(
   seeds: Int32Array,
@@ -52,7 +52,7 @@ export function hashSubject(
 const FINAL_ROUNDS = 3;
 const TAIL_ROUND = FINAL_ROUNDS + 1;
 
-/** Spreads `hash`, which is seeded already, together with two small integers over all 32 bits. */
+/** Mixes `hash`, which is seeded already, with two small integers and spreads the result over all 32 bits. */
 export function mixHash(hash: number, first: number, second: number): number {
   let mixed = hash ^ Math.imul(first, 0x9e3779b1) ^ Math.imul(second, 0x85ebca6b);
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x7feb352d);

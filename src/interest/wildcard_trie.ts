@@ -1,4 +1,4 @@
-// Hot: walked once per match in an account that has wildcard subscriptions.
+// Hot: `match` runs once per match in an account that has wildcard subscriptions.
 import { assert } from "../base/assert.ts";
 import {
   ACCOUNT_ROOT,
@@ -32,8 +32,8 @@ const STEPS_BETWEEN_CHECKS = 256;
 const TOKEN_COUNT_AT_START = 64;
 
 /**
- * Whether the subject is a pattern: has a token `*`, or a last token `>`. Asserts what only a caller that
- * skipped the validity check can break: no empty token, and `>` as a whole token only at the end.
+ * Whether the subject is a pattern: whether it has a token `*` or a last token `>`. Asserts what only a caller that
+ * skipped the validity check can break: no token is empty, and only the last may be `>`.
  */
 export function isWildcardPattern(bytes: Uint8Array, start: number, end: number): boolean {
   let isWildcard = false;
@@ -53,8 +53,9 @@ export function isWildcardPattern(bytes: Uint8Array, start: number, end: number)
 }
 
 /**
- * The patterns of every account, a trie each: a node per token, found from its parent through the edge
- * table (literal tokens), the word NODE_STAR (`*`) or the word NODE_BELOW (`>`, which ends a pattern).
+ * The patterns of all accounts, in a trie for each. A node stands for a token, and is found from its parent through the
+ * edge table (literal tokens) or the word NODE_STAR (`*`). For `>`, which ends a pattern, the word NODE_BELOW of the
+ * parent names the entry.
  */
 export class WildcardTrie {
   readonly #memory: InterestMemory;
@@ -63,11 +64,12 @@ export class WildcardTrie {
   readonly #seeds: Int32Array;
   readonly #edges: SlotTable;
 
-  // Of the subject being matched: where each token ends, and the hashes computed so far.
+  // Where each token of the subject being matched ends, and the hashes computed so far.
   #tokenEnds = new Int32Array(TOKEN_COUNT_AT_START);
   #tokenHashes = new Int32Array(TOKEN_COUNT_AT_START);
   #hashedCount = 0;
-  // Nodes still to visit, each with its depth. A visit pushes two at most, so it holds tokens + 1.
+  // The nodes still to visit, each with its depth. A visit takes one and pushes two at most, so there are at most as
+  // many as the subject has tokens, and one more.
   #stackNodes = new Int32Array(TOKEN_COUNT_AT_START + 2);
   #stackDepths = new Int32Array(TOKEN_COUNT_AT_START + 2);
 
@@ -86,7 +88,10 @@ export class WildcardTrie {
     return this.#edges.reserve(tokenCount, arena, lock);
   }
 
-  /** Adds the pattern of `entry`, where `reserve` made room; false, with nothing added, when full. */
+  /**
+   * Adds the pattern of `entry`. The caller has made room by `reserve`. False, with nothing added, when the region is
+   * full.
+   */
   insert(
     accountId: number,
     bytes: Uint8Array,
@@ -152,10 +157,10 @@ export class WildcardTrie {
   }
 
   /**
-   * Appends the reference of the entry of every pattern of the trie under `root` that matches the literal subject
-   * `bytes[start, end)`; none if it has an empty token. Returns false, with the result void, as soon as it
-   * sees that what it reads has changed since `version`: each node of an unchanged trie is visited once at
-   * most, so the walk always ends.
+   * Adds to `result` the entry's reference of every pattern in the trie under `root` that matches the literal subject
+   * `bytes[start, end)`; none if the subject has an empty token. Returns false, with the result void, as soon as it
+   * sees that the index has changed since `version`. Each node of an unchanged trie is visited at most once, so the
+   * walk always ends.
    */
   match(
     root: number,
@@ -234,7 +239,7 @@ export class WildcardTrie {
     return nodes.some(hasMore);
   }
 
-  /** Walks every account's trie and reports each pattern's end; for tests. The lock is held. */
+  /** Checks every account's trie and reports each pattern's entry; for tests. The lock is held. */
   invariants(accountCount: number, onEntry: (accountId: number, entry: number) => void): void {
     const words = this.#words;
     const literalCounts = new Map<number, number>();
@@ -334,7 +339,7 @@ export class WildcardTrie {
     );
   }
 
-  /** Frees `node` if it has neither children nor patterns left, then its parent, and so on. */
+  /** Frees `node` if it has no children and no patterns any more, then its parent, and so on. */
   #prune(node: number, arena: Arena): void {
     const words = this.#words;
     while (this.#isEmpty(node)) {
@@ -371,7 +376,7 @@ export class WildcardTrie {
     return tokenCount;
   }
 
-  /** Each token is hashed once a match, and none deeper than the trie reaches. */
+  /** Hashes the tokens up to `depth`. Each token is hashed once per match, and none deeper than the trie reaches. */
   #hashTokensTo(depth: number, bytes: Uint8Array, start: number): void {
     for (let index = this.#hashedCount; index <= depth; index++) {
       const tokenStart = index === 0 ? start : this.#tokenEnds[index - 1]! + 1;

@@ -8,12 +8,13 @@ const WAIT_MS = 1;
 const WAIT_TIMEOUT_COUNT_MAX = 10_000;
 
 /**
- * The index's one writer lock and the version that its readers check.
+ * The index's one write lock, and the version that its readers check.
  *
  * A writer: `acquire`, work that readers cannot see, `beginChange`, stores, `endChange`, `release`.
- * A reader: `version = stableVersion()`, loads, `isUnchanged(version)`; if false all it read is void.
- * An owner that stops for more than ten seconds has died inside: the next writer's assertion says so, for
- * what it was changing cannot be trusted any more.
+ * A reader: `version = stableVersion()`, loads, `isUnchanged(version)`. If that is false, all it has read is void.
+ *
+ * If an owner does not release the lock for ten seconds, it has died, and what it was changing cannot be trusted any
+ * more. The next writer's assertion says so.
  */
 export class WriteLock {
   readonly #words: Int32Array<SharedArrayBuffer>;
@@ -34,7 +35,7 @@ export class WriteLock {
     for (;;) {
       const seen = Atomics.load(words, LOCK);
       if (seen === 0) {
-        // Others may sleep still, so the mark stays and this owner's release wakes one of them.
+        // Others may still sleep, so the mark stays, and this owner's release wakes one of them.
         if (Atomics.compareExchange(words, LOCK, 0, held | LOCK_HAS_WAITERS) === 0) return;
         continue;
       }
@@ -54,7 +55,7 @@ export class WriteLock {
     return (Atomics.load(this.#words, LOCK) & (LOCK_HAS_WAITERS - 1)) - 1;
   }
 
-  /** From here to `endChange` readers wait or retry. The load keeps arm64 from hoisting later stores. */
+  /** From here to `endChange`, readers wait or retry. The load keeps arm64 from moving later stores up. */
   beginChange(): void {
     Atomics.store(this.#words, VERSION, (this.#words[VERSION]! + 1) | 0);
     Atomics.load(this.#words, VERSION);
@@ -64,7 +65,7 @@ export class WriteLock {
     Atomics.store(this.#words, VERSION, (this.#words[VERSION]! + 1) | 0);
   }
 
-  /** The version to read under; odd when a writer did not finish within a few microseconds. */
+  /** The version to read under. It is odd if a writer did not finish within a few microseconds. */
   stableVersion(): number {
     let version = Atomics.load(this.#words, VERSION);
     for (let spin = 0; spin < SPIN_COUNT_MAX && (version & 1) !== 0; spin++) {

@@ -1,4 +1,4 @@
-/** An index that also tells what is in it, whatever that costs. For tests. */
+/** An index that also tells what is in it, whatever that costs; for tests. */
 import {
   BLOCK_WORDS,
   ENTRY_NEXT,
@@ -19,7 +19,7 @@ import { InternedTexts } from "../interned_texts.ts";
 import { type MemberCount, MemberCounts } from "../member_counts.ts";
 import { WriteLock } from "../write_lock.ts";
 
-/** The lock owner that this counts as: a reader. */
+/** The lock owner that this class counts as: a reader. */
 const OWNER = NODE_COUNT_MAX;
 const NO_TEXT = new Uint8Array(0);
 
@@ -51,7 +51,9 @@ interface InterestStatistics {
   readonly bytesLive: number;
   /** Every entry ever used, and every page of the arena that holds something. */
   readonly bytesUsed: number;
-  /** The most that `bytesUsed` has been so far, with pages free now; what the operating system sees. */
+  /**
+   * The most that `bytesUsed` has been so far, which is what the operating system sees: pages that are free now count.
+   */
   readonly bytesReached: number;
 }
 

@@ -1,4 +1,4 @@
-/** The index as plain as it can be, for tests to compare with: a Map of subjects, matched one by one. */
+/** A plain model of the index for tests to compare with: a Map of subjects, which are matched one by one. */
 import type { MatchResult } from "../match_result.ts";
 
 /** What a match yields, in a form that two implementations can be compared by. */
@@ -57,7 +57,7 @@ export class NaiveInterest {
     this.#forgetEmpty();
   }
 
-  /** One of each kind in an entry. */
+  /** One member of each kind in an entry. */
   membersOf({ accountId, subject, entryId, members }: NaiveEntry): NaiveMember[] {
     return [...members.keys()].map((key) => ({ ...partsOf(key), accountId, subject, entryId }));
   }

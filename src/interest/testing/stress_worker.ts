@@ -1,7 +1,7 @@
 /**
- * One thread of the multi-thread test: changes the interest of its own node at random and checks, after
- * each change, that a match tells its own part exactly, the permanent part always, and that results under
- * unmoved generations are equal. Answers with the interest it is left with, or with what went wrong.
+ * One thread of the multi-thread test. It changes the interest of its own node at random. After each change it checks
+ * that a match tells its own part exactly and the permanent part always, and that results under the same generations
+ * are equal. It answers with the interest that is left, or with what went wrong.
  */
 import { assert } from "../../base/assert.ts";
 import { type InterestIndex, openInterestIndex } from "../interest_index.ts";
@@ -26,7 +26,7 @@ export interface StressTask {
 
 export interface StressReport {
   readonly error: string;
-  /** What is left: subjects with plain interest, and each member of a queue or filtered subscription. */
+  /** What is left: subjects with plain interest, and each member of a queue and filtered subscription. */
   readonly plain: readonly string[];
   readonly members: readonly NaiveMember[];
 }
@@ -122,7 +122,7 @@ class StressRun {
     const { length } = bytes;
     const queue = QUEUES[this.#below(QUEUES.length)]!;
     const shared = FILTERS[this.#below(FILTERS.length)]!;
-    // Some filters are this thread's alone, so that they come and go while others read them.
+    // Some filters belong to this thread alone, so that they come and go while others read them.
     const filter = queue === "" || this.#below(2) === 0 ? `own.${node} ${shared}`.trim() : shared;
     const name = encoder.encode(queue);
     const patterns = encoder.encode(filter);
@@ -170,7 +170,7 @@ class StressRun {
     }
   }
 
-  /** Only names of its own queues can be read: those of other nodes may be freed meanwhile. */
+  /** Only the names of its own queues can be read, because those of other nodes may be freed meanwhile. */
   #ownPart(result: MatchResult): MatchOutcome {
     const own = new MatchResult();
     for (let at = 0; at < result.queueCount * 3; at += 3) {
