@@ -1,15 +1,17 @@
-/** The door to the unit of deflate, which lies beside the engine. What it reads and writes is said in `assembly/deflate/`. */
+/** Loads the deflate unit, which lies beside the engine. `assembly/deflate/` says what it reads and writes. */
 import type { Deflater } from "../runtime/websocket/deflater.ts";
 import { loadUnit } from "./load_unit.ts";
 
 const DEFLATE_FILE = new URL("./deflate.wasm", import.meta.url);
 
-/** The unit's code, which main gives to the shards: in an executable of Bun only main finds it. */
+/** The unit's code. Main gives it to the shards, because in a single executable of Bun only main finds it. */
 export function loadDeflateCode(): WebAssembly.Module {
   return loadUnit(DEFLATE_FILE);
 }
 
-/** Instantiates the unit for one thread, working in the region at that address (`runtime/websocket/deflate_region.ts`). */
+/**
+ * Instantiates the unit for one thread. It works in the region at that address (`runtime/websocket/deflate_region.ts`).
+ */
 export function createDeflater(
   memory: WebAssembly.Memory,
   region: number,

@@ -1,4 +1,4 @@
-/** The engine's entry points for TypeScript. What each reads and writes is said in `assembly/`. */
+/** The engine's entry points for TypeScript. `assembly/` says what each of them reads and writes. */
 import { loadUnit } from "./load_unit.ts";
 
 /** Where a message lies in the shared memory, behind its subject. */
@@ -9,11 +9,11 @@ export interface MessagePlace {
   /** −1 for a PUB. */
   readonly headerLength: number;
   readonly payloadLength: number;
-  /** The payload lies elsewhere: the host attaches it. */
+  /** The payload lies outside the shared memory: the host attaches it. */
   readonly isLarge: boolean;
 }
 
-/** What the engine asks of its shard in the middle of a message; see `assembly/host.ts`. */
+/** What the engine calls in its shard in the middle of a message: see `assembly/host.ts`. */
 export interface EngineHost {
   flush(slot: number): void;
   reclaim(): void;
@@ -41,8 +41,8 @@ export interface Engine {
   moveSlots(region: number, from: number, count: number, to: number, mask: number): void;
   findPlan(slot: number, context: number, subject: number, length: number): number;
   /**
-   * Names the message at hand, for one call of the next two: whatever is delivered describes another one. `publisher` is the
-   * address of a connection.
+   * Describes the message at hand for one call of the next two, because whatever is delivered describes another one.
+   * `publisher` is the address of a connection.
    */
   describe(
     publisher: number,
@@ -64,20 +64,20 @@ export interface Engine {
   peek(node: number): number;
   skip(node: number, record: number): void;
   available(node: number): number;
-  /** An int32 that wraps: compare by differences. */
+  /** An int32 that wraps, so compare by differences. */
   taken(node: number): number;
   release(node: number): void;
-  /** Somebody has subscribed to the subject just now. Of a node with gateways, like the next. */
+  /** Notes that somebody has just subscribed to the subject. On a node with links, as is the next. */
   noteYoung(subject: number, length: number): void;
-  /** 0 for no. */
+  /** Whether the subject was subscribed to lately, 0 for no. */
   isYoung(subject: number, length: number): number;
-  /** `text` is a mapped reply, delivered as what stands behind its prefix. Of the node with links. */
+  /** Remembers the mapped reply at `text`, which is delivered without its prefix. Only on the node with links. */
   remember(account: number, text: number, length: number): void;
-  /** Address of the REPLY_… entry of what was delivered with that reply, 0 for none. */
+  /** Address of the REPLY_… entry of the request that was delivered with that reply, 0 for none. */
   recall(account: number, subject: number, length: number): number;
-  /** Forgets the replies that are over; 0 when none is left. Of the node with links. */
+  /** Forgets the replies that are over. Returns 0 if none is left. Only on the node with links. */
   forgetOver(): number;
-  /** A request to a service, by the address of its REQUEST_… entry, is answered or given up. */
+  /** Forgets a request that is answered or given up, by the address of its REQUEST_… entry. */
   forget(request: number): void;
   unmask(to: number, from: number, length: number, mask: number): void;
 }
@@ -85,14 +85,14 @@ export interface Engine {
 const ENGINE_FILE = new URL("./engine.wasm", import.meta.url);
 
 /**
- * The engine's code, which threads can be given: to them `node:fs` alone would cost 20 ms and 4 MB on Deno, and code that
- * V8 has optimised for one is there for all.
+ * The engine's code. Main loads it and gives it to the threads: loading `node:fs` costs each of them 20 ms and 4 MB on
+ * Deno, and code that V8 has optimised for one thread is there for all.
  */
 export function loadEngineCode(): WebAssembly.Module {
   return loadUnit(ENGINE_FILE);
 }
 
-/** Instantiates the engine for one thread, working on the node whose area lies at `area`. */
+/** Instantiates the engine for one thread. It works for the node whose area lies at `area`. */
 export function createEngine(
   memory: WebAssembly.Memory,
   area: number,

@@ -1,4 +1,4 @@
-/** For threads that use the engine for its rings alone: nothing they do asks a host for anything. */
+/** The host of threads that use the engine only for its rings, which never call a host. */
 import { AssertionError } from "../base/assert.ts";
 import type { EngineHost } from "./engine.ts";
 

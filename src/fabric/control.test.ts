@@ -10,7 +10,7 @@ function setUp() {
   const shared = createSharedMemory(1, new Uint32Array([1, 2, 3, 4]));
   const engineOf = (node: number) => createEngine(shared.memory, shared.map.area(node).area, NO_HOST);
   const [main, shard] = [engineOf(NODE_MAIN), engineOf(NODE_SHARD_FIRST)];
-  /** What a reader makes of pieces that are sent one after the other. */
+  /** The message that a reader returns for each of the pieces, which are sent one after the other. */
   const read = (reader: ControlReader, pieces: readonly ControlPiece[]) =>
     pieces.flatMap((piece) => {
       expect(sendPiece(main, shared, NODE_SHARD_FIRST, piece)).toBe(true);
@@ -24,7 +24,7 @@ function setUp() {
 }
 
 const SHORT = { type: "short" };
-/** Three pieces, with characters that a cut may go through. */
+/** A message of three pieces. Its characters have two bytes, which a cut may separate. */
 const LONG = { type: "long", text: "é".repeat(40_000) };
 
 describe("ControlReader", () => {

@@ -1,4 +1,4 @@
-/** Control records: what main, the logins thread and the acceptor tell a node, as JSON in the rings that carry messages. */
+/** Control records: what main, the logins thread and the acceptor tell a node, as JSON in the rings of messages. */
 import { assert } from "../base/assert.ts";
 import type { Engine } from "../engine/engine.ts";
 import {
@@ -14,21 +14,21 @@ import type { SharedMemory } from "../memory/shared_memory.ts";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Bytes of JSON in one record; small against a ring, so that whatever is longer flows through it. */
+/** Bytes of JSON in one record. They are few compared with a ring, so that longer messages flow through it. */
 const PIECE_BYTES = 32 * 1024;
 
-/** What RECORD_IS_PLAIN of a control record says of its piece: bits. */
+/** Bits of RECORD_IS_PLAIN in a control record. */
 const PIECE_IS_LAST = 1;
 const PIECE_IS_FIRST = 2;
 
-/** One record's worth of a message. */
+/** The part of a message that goes into one record. */
 export interface ControlPiece {
   readonly json: Uint8Array;
   readonly isFirst: boolean;
   readonly isLast: boolean;
 }
 
-/** A message in pieces, to be sent in their order. */
+/** Cuts a message into pieces, which are to be sent in this order. */
 export function controlPieces(message: unknown): ControlPiece[] {
   const json = encoder.encode(JSON.stringify(message));
   const pieces: ControlPiece[] = [];
@@ -40,8 +40,8 @@ export function controlPieces(message: unknown): ControlPiece[] {
 }
 
 /**
- * Writes and publishes a piece to a node; false when its ring is full and the caller must try again. The node still
- * has to be woken.
+ * Writes a piece into the ring to a node and publishes it. False if the ring is full; then the caller must try again.
+ * The node still has to be woken.
  */
 export function sendPiece(
   engine: Engine,
@@ -64,14 +64,14 @@ export function sendPiece(
 }
 
 /**
- * Puts the pieces that one node sends together again. Either side may be a successor of one that died in the middle of
- * a message: then the rest of it comes to who has not seen its beginning, or a new one before the old one's end. Both
- * fragments are dropped, as all is that was in the rings of who died.
+ * Puts the pieces that one node sends together again. Either node may have died in the middle of a message and have a
+ * successor. Then a reader gets the rest of a message whose beginning it has not seen, or a new message before the end
+ * of the old one. Both fragments are dropped, like everything that was in the rings of a node that died.
  */
 export class ControlReader {
   #kept: Uint8Array[] = [];
 
-  /** The message that a control record completes; undefined for none. */
+  /** The message that a control record completes, or undefined. */
   read(shared: SharedMemory, record: number): unknown {
     const { words, bytes } = shared;
     assert(words[(record + RECORD_KIND) >> 2] === RECORD_KIND_CONTROL, "the record is a control record");

@@ -1,4 +1,7 @@
-/** A thread with an event loop as a node of the fabric: what main and the logins thread send others, and their clients. */
+/**
+ * A thread with an event loop as a node of the fabric: how main and the logins thread send to others, and their
+ * clients.
+ */
 import { createEngine, type Engine } from "../engine/engine.ts";
 import { NO_HOST } from "../engine/no_host.ts";
 import type { InterestIndex } from "../interest/interest_index.ts";
@@ -17,7 +20,7 @@ export class EventLoopNode {
   readonly #node: number;
   readonly #engine: Engine;
 
-  /** `posix` wakes shards with the epoll transport; null with the runtime's sockets. */
+  /** With the epoll transport, shards are woken by `posix`; it is null with the runtime's sockets. */
   constructor(
     shared: SharedMemory,
     index: InterestIndex,
@@ -37,12 +40,12 @@ export class EventLoopNode {
     this.queue = new RecordQueue(this.#engine, shared, wake);
   }
 
-  /** From now on others may send it something. */
+  /** From now on, other nodes may send to this one. */
   markUp(): void {
     Atomics.store(this.#shared.words, nodeWord(this.#node, NODE_STATE), NODE_IS_UP);
   }
 
-  /** A client on this thread, one at most. */
+  /** Makes the client of this thread. It can have one. */
   createClient(onError: (text: string) => void, routes?: InternalRoutes): InternalClient {
     return new InternalClient(
       this.#shared,

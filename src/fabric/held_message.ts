@@ -4,18 +4,18 @@ import type { MessageTrace } from "../protocol/tracing/message_trace.ts";
 import { TRACE_DESTINATION } from "../protocol/tracing/trace_request.ts";
 import { byteStringOf, bytesOf } from "../subject/byte_string.ts";
 
-/** The connection slot that stands for whoever is no client of this shard. */
+/** The connection slot that stands for every publisher that is no client of this shard. */
 export const FABRIC_SLOT = 0;
 const SPACE = 0x20;
 const CR_LF_BYTES = 2;
 const NO_HEADERS = new Uint8Array(0);
 
 /**
- * A message outside the shared memory: one too large for the receive buffer, whose payload is collected here, or one
- * that the host handles by itself.
+ * A message outside the shared memory. Either it is too large for the receive buffer, and its payload is collected
+ * here, or the host handles it without the engine.
  */
 export class HeldMessage {
-  /** What it is delivered under. */
+  /** The context that it is delivered under. */
   readonly context: number;
   /** Slot of the connection that publishes it. */
   readonly origin: number;
@@ -29,7 +29,7 @@ export class HeldMessage {
   /** Headers, payload and the CR LF after them. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   filled = 0;
-  /** Who is told what becomes of it; null for nearly all. */
+  /** Where what happens to it is reported; null for nearly all messages. */
   trace: MessageTrace | null = null;
 
   constructor(
@@ -52,7 +52,7 @@ export class HeldMessage {
     this.bytes = bytes;
   }
 
-  /** A message that lies complete in `from`: its payload, with the CR LF after it, starts at `payloadStart`. */
+  /** Copies a message that lies complete in `from`. Its payload, with the CR LF after it, starts at `payloadStart`. */
   static copy(
     context: number,
     origin: number,
@@ -77,7 +77,9 @@ export class HeldMessage {
     return message;
   }
 
-  /** A copy of one that lies in `bytes` from `rest` on, in plain form, but for its subject. */
+  /**
+   * Copies a message whose line and payload lie in `bytes` from `rest` on, in plain form. `subject` is kept as it is.
+   */
   static at(
     bytes: Uint8Array,
     context: number,
@@ -99,8 +101,8 @@ export class HeldMessage {
   }
 
   /**
-   * A message whose payload, with the CR LF after it, is at hand; `headerBytes` is 0 for a plain one. The reply is a byte
-   * string.
+   * A message whose payload, with the CR LF after it, is at hand. `headerBytes` is 0 for one without headers. The reply
+   * is a byte string.
    */
   static of(
     context: number,
@@ -115,7 +117,7 @@ export class HeldMessage {
     return new HeldMessage(context, origin, subject, line, reply.length, headerLength, payloadLength, bytes);
   }
 
-  /** A message by its subject and line; without `bytes` its payload is still to be filled in. */
+  /** Makes a message from its subject and line. Without `bytes`, its payload is still to be filled in. */
   static parse(
     context: number,
     subject: Uint8Array,
@@ -126,7 +128,7 @@ export class HeldMessage {
     bytes?: Uint8Array<ArrayBuffer>,
   ): HeldMessage {
     const first = line.indexOf(SPACE);
-    // `[reply ]size`, or `[reply ]header-size size`.
+    // The line is `[reply ]size` or `[reply ]header-size size`.
     const isReplied = first !== (headerLength < 0 ? -1 : line.lastIndexOf(SPACE));
     return new HeldMessage(
       context,
@@ -140,7 +142,7 @@ export class HeldMessage {
     );
   }
 
-  /** A message of the server itself: its reply is there and empty, which reads as two blanks. */
+  /** A message of the server itself. Its line has an empty reply, so two blanks follow the subject. */
   static fromServer(context: number, subject: Uint8Array, { bytes, headerBytes }: MessageBytes): HeldMessage {
     const headerLength = headerBytes === 0 ? -1 : headerBytes;
     const payloadLength = bytes.length - CR_LF_BYTES;
@@ -163,12 +165,12 @@ export class HeldMessage {
     return byteStringOf(this.line, 0, this.replyLength);
   }
 
-  /** Nobody has looked at its payload: it is handed on without being copied into the shared memory. */
+  /** Whether its payload is too large to be copied into the shared memory, so that it is handed on from here. */
   get isLarge(): boolean {
     return this.payloadLength > IN_PLACE_BYTES_MAX;
   }
 
-  /** The same message under another subject and context; it shares the bytes. */
+  /** The same message under another subject and context. It shares the bytes. */
   under(context: number, subject: Uint8Array): HeldMessage {
     const { origin, line, replyLength, headerLength, payloadLength, bytes } = this;
     const same = new HeldMessage(
@@ -192,14 +194,14 @@ export class HeldMessage {
     return same;
   }
 
-  /** The same message with somebody to tell. */
+  /** The same message with another trace, or none. */
   tracedBy(trace: MessageTrace | null): HeldMessage {
     const same = this.under(this.context, this.subject);
     same.trace = trace;
     return same;
   }
 
-  /** The same for other servers: they send their traces to `destination`. */
+  /** The same message for other servers, which send their traces to `destination`. */
   withTrace(destination: string, trace: MessageTrace | null): HeldMessage {
     return this.withContent(withHeader(this.content, TRACE_DESTINATION, destination)).tracedBy(trace);
   }
@@ -208,7 +210,7 @@ export class HeldMessage {
     return this.filled === this.bytes.length;
   }
 
-  /** Takes what it still needs of `from[start, end)` and returns how many bytes that was. */
+  /** Takes as much of `from[start, end)` as is still missing. Returns how many bytes that was. */
   fill(from: Uint8Array, start: number, end: number): number {
     const count = Math.min(end - start, this.bytes.length - this.filled);
     this.bytes.set(from.subarray(start, start + count), this.filled);
@@ -221,13 +223,13 @@ export class HeldMessage {
     return this.endsWithCr() && bytes[bytes.length - 1] === 0x0a;
   }
 
-  /** Whether at least the first byte of the line break is where it must be. */
+  /** Whether the first byte of the line break is where it must be. */
   endsWithCr(): boolean {
     return this.bytes[this.bytes.length - 2] === 0x0d;
   }
 }
 
-/** The content of a message that is at hand in parts. */
+/** Puts the content of a message together from its parts. */
 export function messageBytes(payload: Uint8Array, headers: Uint8Array = NO_HEADERS): MessageBytes {
   const bytes = new Uint8Array(headers.length + payload.length + CR_LF_BYTES);
   bytes.set(headers);
@@ -236,12 +238,12 @@ export function messageBytes(payload: Uint8Array, headers: Uint8Array = NO_HEADE
   return { bytes, headerBytes: headers.length };
 }
 
-/** The last line without a reply, of a PUB and of an HPUB: messages often have the size of the one before. */
+/** The last line without a reply, of a PUB and of an HPUB. Messages often have the size of the one before. */
 const last = { pub: { sizes: "", line: bytesOf("") }, hpub: { sizes: "", line: bytesOf("") } };
 
 /**
- * The plain form of what follows a subject in a PUB or HPUB line. The reply is a byte string; the line is not to be
- * changed.
+ * The plain form of what follows a subject in a PUB or HPUB line. The reply is a byte string. The caller must not
+ * change the line.
  */
 export function plainLine(reply: string, headerLength: number, payloadLength: number): Uint8Array {
   const sizes = headerLength < 0 ? `${payloadLength}\r\n` : `${headerLength} ${payloadLength}\r\n`;

@@ -10,7 +10,7 @@ import { twoClients } from "./testing/two_clients.ts";
 
 const ACCOUNT = 7;
 const IMPORTER = 8;
-/** How long a handler takes that has something to do. */
+/** How long a slow handler takes. */
 const HANDLER_MS = 1;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -163,7 +163,7 @@ test("hasInterest() leaves the client's own subscriptions out", async () => {
 });
 
 describe("where clients have filled the index", () => {
-  /** Nothing of this length finds room any more. */
+  /** A subject so long that the full index has no room for it. */
   const SUBJECT = `own.${"x".repeat(200)}`;
 
   function filled() {

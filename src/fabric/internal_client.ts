@@ -1,6 +1,7 @@
 /**
- * A client inside the server, on a thread with an event loop: it subscribes by interest of its node and publishes into
- * the rings, so that to shards it is a node like any other. Cold: for the services of the system account.
+ * A client inside the server, on a thread with an event loop. Its subscriptions are interest of its node, and it
+ * publishes into the rings, so to shards it is a node like any other. Cold: it serves the system account and auth
+ * callouts.
  */
 import { setImmediate } from "node:timers/promises";
 import type { Engine } from "../engine/engine.ts";
@@ -38,11 +39,11 @@ export interface InternalMessage {
 
 export type InternalHandler = (message: InternalMessage) => void;
 
-/** What accounts make of what is published in them, besides interest. Subjects are byte strings. */
+/** Where messages go besides the interest of their account. Subjects are byte strings. */
 export interface InternalRoutes {
-  /** The shard that waits for an answer on this subject; below 0 for a subject nobody waits on so. */
+  /** The shard that waits for the answer to a request on this reply subject; below 0 if none does. */
   nodeOfReply(account: number, subject: string): number;
-  /** The message as other accounts import it. */
+  /** The other accounts that import the message, with its subject in each. */
   legsOf(
     account: number,
     subject: string,
@@ -58,7 +59,7 @@ interface InternalSubscription {
   readonly handle: InternalHandler;
 }
 
-/** How long messages are taken before timers, sockets and signals of the thread have their turn. */
+/** How long messages are taken before the thread's timers, sockets and signals have their turn. */
 const TURN_MS = 5;
 const NO_QUEUES = new Int32Array(0);
 const ACCOUNT_MASK = 0xffff;
@@ -76,9 +77,9 @@ export class InternalClient {
   readonly #subscriptions = new Set<InternalSubscription>();
   readonly #match = new MatchResult();
   readonly #replies: MappedReplies;
-  /** Large messages on their way here, by the node they come from. */
+  /** Large messages that have not arrived completely, by the node that they come from. */
   readonly #incoming = new Map<number, Delivery>();
-  /** Whose messages are taken next. */
+  /** The node whose messages are taken next. */
   #nextNode = 0;
   #isStopped = false;
 
@@ -100,13 +101,13 @@ export class InternalClient {
     this.#node = node;
     this.#replies = new MappedReplies(shared, engine, node);
     this.#wakeWord = nodeWord(node, NODE_WAKE_WORD);
-    // Such a thread is woken whenever there is something: it never looks by itself.
+    // This thread is woken whenever there is something, because it never looks on its own.
     const { words } = shared;
     words[nodeWord(node, NODE_WAKE)] = -this.#wakeWord;
     Atomics.store(words, nodeWord(node, NODE_IS_ASLEEP), 1);
   }
 
-  /** Takes what comes until it is stopped. However much that is, the thread does something else in between. */
+  /** Takes messages until it is stopped. However many there are, the thread's other work has its turn in between. */
   async run(): Promise<void> {
     const { words } = this.#shared;
     while (!this.#isStopped) {
@@ -125,8 +126,8 @@ export class InternalClient {
   }
 
   /**
-   * Subscribes in an account; returns how to take it back. `queue` is "" for a plain subscription. Where clients have filled
-   * the index nothing will be heard, and an error says so.
+   * Subscribes in an account. Returns a function that takes the subscription back. `queue` is "" for a plain one. If
+   * clients have filled the index, nothing will be heard, and an error says so.
    */
   subscribe(account: number, subject: string, queue: string, handle: InternalHandler): () => void {
     const name = byteStringOfText(subject);
@@ -154,13 +155,13 @@ export class InternalClient {
     };
   }
 
-  /** Whether anybody else would take a message on a subject of an account, or of one that imports it. */
+  /** Whether anybody else would take a message on a subject, in the account or in one that imports it. */
   hasInterest(account: number, subject: string): boolean {
     const text = byteStringOfText(subject);
     return this.#routes.nodeOfReply(account, text) >= 0 || this.#nodesFor(account, text).size > 0;
   }
 
-  /** Publishes in an account, to others than itself; returns how many nodes and queue groups take it. */
+  /** Publishes in an account, to other nodes than its own. Returns how many nodes and queue groups it was sent to. */
   publish(account: number, subject: string, payload: Uint8Array, reply = "", headers?: Uint8Array): number {
     const content = messageBytes(payload, headers);
     const text = byteStringOfText(subject);
@@ -190,7 +191,7 @@ export class InternalClient {
     return count;
   }
 
-  /** Who takes a message: the nodes with interest in it, and which queue groups each serves. */
+  /** The nodes that take a message, and the queue groups that each of them is to serve. */
   #nodesFor(account: number, subject: string): Map<number, { isPlain: boolean; queues: number[] }> {
     const nodes = new Map<number, { isPlain: boolean; queues: number[] }>();
     const match = this.#match;
@@ -213,7 +214,10 @@ export class InternalClient {
     return nodes;
   }
 
-  /** Which node serves each queue group: drawn by the number of its members, those far away if there are no others. */
+  /**
+   * The queue groups by the node that is to serve them. It is drawn by how many members each node has. Far members
+   * serve only if there are no others.
+   */
   #pickQueues(match: MatchResult): Map<number, number[]> {
     const byQueue = new Map<number, { node: number; members: number }[]>();
     const farQueues: number[] = [];
@@ -235,7 +239,7 @@ export class InternalClient {
     return picked;
   }
 
-  /** Takes what there is, for a while; true when nothing is left. Where one pass ends the next one begins. */
+  /** Takes what there is, for a while. True if nothing is left. The next pass begins where this one ends. */
   #drainAll(): boolean {
     const { nodeCount } = this.#shared.map;
     const endMs = performance.now() + TURN_MS;
@@ -278,7 +282,7 @@ export class InternalClient {
         this.#deliver(delivery);
         break;
       }
-      // Anything else is for shards: advice about producers, of which there are none here.
+      // Other records are about producers that are too fast. This node has none.
     }
   }
 
@@ -299,7 +303,7 @@ export class InternalClient {
     }
   }
 
-  /** One message that a handler cannot cope with must not end the thread. */
+  /** Calls a handler. If it throws, that is logged, and the thread goes on. */
   #handle(handle: InternalHandler, message: InternalMessage): void {
     try {
       handle(message);
@@ -309,7 +313,7 @@ export class InternalClient {
   }
 }
 
-/** One of the nodes, each as likely as it has members. */
+/** Draws one of the nodes. The chance of each is in proportion to its members. */
 function drawNode(candidates: readonly { readonly node: number; readonly members: number }[]): number {
   let left = Math.random() * candidates.reduce((sum, { members }) => sum + members, 0);
   for (const { node, members } of candidates) {

@@ -1,6 +1,6 @@
-/** The ports of a server, and what main and the acceptor's thread tell each other of them. */
+/** The ports of a server, and what main and the acceptor's thread tell each other about them. */
 
-/** Who connects to a port: clients go to the shards, other servers to the links shard. */
+/** Who connects to a port. Clients go to the shards, other servers to the links shard. */
 export type ListenerKind = ClientListenerKind | LinkListenerKind;
 export type ClientListenerKind = "client" | "websocket";
 export type LinkListenerKind = "cluster" | "gateway" | "leafnodes";
@@ -12,22 +12,22 @@ export function servesClients(kind: ListenerKind): kind is ClientListenerKind {
 export interface AcceptorStart {
   readonly memory: WebAssembly.Memory;
   readonly engineCode: WebAssembly.Module;
-  /** At most LISTENERS_MAX; HEADER_LISTENERS_CLOSED names them by their places here. */
+  /** At most LISTENERS_MAX. HEADER_LISTENERS_CLOSED names them by their places in this list. */
   readonly listeners: readonly AcceptedListener[];
 }
 
 export interface AcceptedListener {
   readonly kind: ListenerKind;
-  /** A listening, non-blocking socket, the acceptor's from now on. */
+  /** A listening, non-blocking socket. From now on it is the acceptor's. */
   readonly fd: number;
 }
 
-/** Bits of a word, of which −1 is taken. */
+/** As many as a word has bits, less one: the word −1 means all of them. */
 export const LISTENERS_MAX = 31;
 
 export type AcceptorReport =
   | { readonly type: "ready"; readonly wakeHandle: number }
   | { readonly type: "paused"; readonly text: string }
-  /** A listener that was to be closed is, by its place among those given. */
+  /** A listener was closed, as main has asked. `index` is its place in `AcceptorStart.listeners`. */
   | { readonly type: "closed"; readonly index: number }
   | { readonly type: "stopped" };

@@ -18,7 +18,7 @@ const PREFIX = "_GR_.u4xB6R.U18XED.";
 const ACCOUNT = 7;
 const LIFE_MS = MAPPED_REPLY_MS + MAPPED_REPLY_SPARE_MS;
 
-/** The links' thread, which remembers, and a shard, which asks. */
+/** A links' thread, which remembers replies, and a shard, which asks for them. */
 function setUp() {
   const shared = createSharedMemory(1, new Uint32Array([1, 2, 3, 4]), true);
   const { bytes, words, map } = shared;
@@ -43,7 +43,7 @@ function setUp() {
     replies,
     remember: (mapped: string, account = ACCOUNT) => links.remember(account, ...put(mapped)),
     has: (subject: string, account = ACCOUNT) => replies.has(account, bytesOf(subject), 0, subject.length),
-    /** What is mapped, as an engine sees it. */
+    /** The mapped reply that an engine finds for a subject. */
     recall: (subject: string, engine: Engine = links) => {
       const entry = engine.recall(ACCOUNT, ...put(subject));
       if (entry === 0) return null;
@@ -102,7 +102,7 @@ describe("mapped replies", () => {
     setTime(500);
     remember(`${PREFIX}inbox.2`);
     setTime(1 + LIFE_MS);
-    // Whoever found it so far relies on the links' thread to find it too.
+    // A shard that finds it relies on the links' thread to find it too.
     expect([has("inbox.1"), recall("inbox.1")]).toEqual([true, `${PREFIX}inbox.1`]);
     expect(links.forgetOver()).toBe(1);
     expect([has("inbox.1"), recall("inbox.1")]).toEqual([false, null]);

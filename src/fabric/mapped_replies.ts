@@ -1,6 +1,6 @@
 /**
- * Which subjects are replies of requests that came through gateways: what is published to them goes back there, so the
- * links shard gets it and nobody else. Hot: once per miss.
+ * Which subjects are replies of requests that came through gateways. What is published to them goes back there, so the
+ * links shard gets it and nobody else. Hot: `has` runs once for each plan that is built.
  */
 import type { Engine } from "../engine/engine.ts";
 import {
@@ -17,11 +17,11 @@ export class MappedReplies {
   readonly #engine: Engine;
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
-  /** 0 where there are none. */
+  /** Address of the mapped replies, 0 if there are none. */
   readonly #replies: number;
-  /** Where subjects are put that do not lie in the shared memory. */
+  /** Where subjects from outside the shared memory are put. */
   readonly #scratch: number;
-  /** What the last answer of `has()` rests on: address of a word, 0 for nothing, and what it was before. */
+  /** The last answer of `has()` holds while the word at this address, 0 for none, keeps this value. */
   generationAddress = 0;
   generation = 0;
 
@@ -29,17 +29,17 @@ export class MappedReplies {
     this.#engine = engine;
     this.#words = words;
     this.#bytes = bytes;
-    // The links shard knows by itself what goes where.
+    // The links shard itself knows what goes where.
     this.#replies = node === map.linksNode ? 0 : map.replies;
     this.#scratch = map.area(node).scratch + SCRATCH_SUBJECT;
   }
 
-  /** Whether a subject, `bytes[start, end)`, is one. `hash` is the engine's, 0 where it is not at hand. */
+  /** Whether a subject, `bytes[start, end)`, is such a reply. `hash` is the engine's, 0 if it is not at hand. */
   has(account: number, bytes: Uint8Array, start: number, end: number, hash = 0): boolean {
     const replies = this.#replies;
     const length = end - start;
     this.generationAddress = 0;
-    // Replies are part of a line.
+    // A reply is part of a line, so it is not longer than that.
     if (replies === 0 || length > MESSAGE_LINE_BYTES_MAX) return false;
     const words = this.#words;
     const subject = bytes.buffer === this.#bytes.buffer ? start : this.#put(bytes, start, end);

@@ -1,4 +1,4 @@
-/** Messages as records of a ring, written by TypeScript; the engine writes most of them by itself. */
+/** Messages as records in a ring, written and read by TypeScript. The engine handles most of them itself. */
 import {
   RECORD_BODY,
   RECORD_CONTEXT,
@@ -22,36 +22,39 @@ import {
 import type { SharedMemory } from "../memory/shared_memory.ts";
 import { FABRIC_SLOT, HeldMessage } from "./held_message.ts";
 
-/** Room for copies in steps of 16, before and after. */
+/** Room for alignment, and for copies in steps of 16. */
 const SLACK_BYTES = 32;
 
-/** A message and whom the receiving node is to serve: plain subscriptions, and queue groups by their ids. */
+/** A message, and to whom the receiving node is to deliver it: plain subscriptions, and queue groups by their ids. */
 export interface Delivery {
   readonly message: HeldMessage;
   readonly isPlain: boolean;
   readonly queues: Int32Array;
-  /** The publisher wants to know if nobody takes it, and nobody but the receiving node can. */
+  /** The publisher wants to know if nobody takes it, and only the receiving node can take it. */
   readonly wantsTaker: boolean;
-  /** It answers a request from another cluster, and nobody else is sent it: see RECORD_IS_PLAIN. */
+  /** It answers a request from another cluster, and only the links' node is sent it: see RECORD_IS_PLAIN. */
   readonly goesBack?: boolean;
   /** Absent for a message that comes from its publisher's shard. */
   readonly passedOn?: PassedOn;
 }
 
-/** Of a message that is sent once more, because who was to serve its queue groups has gone: RECORD_TRIED and RECORD_ORIGIN. */
+/**
+ * Says where a message comes from that is sent once more, because the members that were to serve its queue groups have
+ * gone: RECORD_TRIED and RECORD_ORIGIN.
+ */
 export interface PassedOn {
   readonly tried: number;
   readonly origin: number;
 }
 
-/** Bytes of its record; of a large message, of the record that goes before its pieces. */
+/** Bytes of a message's record. A large message's record is the one before its pieces. */
 export function recordBytes({ message, queues }: Delivery): number {
   const { subject, line, bytes } = message;
   const start = RECORD_BODY + queues.length * 4 + SLACK_BYTES + subject.length + line.length;
   return message.isLarge ? start : start + bytes.length;
 }
 
-/** Writes all of the record but its length. */
+/** Writes everything of a record except for its length. */
 export function writeRecord(
   { words, bytes }: SharedMemory,
   record: number,
@@ -77,26 +80,26 @@ export function writeRecord(
   if (!message.isLarge) bytes.set(message.bytes, body + subject.length + line.length);
 }
 
-/** A delivery as the receiving node reads it; RECORD_ORIGIN and RECORD_TRIED say where it is from. */
+/** A delivery as the receiving node reads it. RECORD_ORIGIN and RECORD_TRIED say where it comes from. */
 export interface Received extends Delivery {
   readonly origin: number;
   readonly tried: number;
 }
 
-/** Whose message it is: a connection of which shard, and its slot there. */
+/** The connection that published a message: its shard, and its slot there. */
 export interface Publisher {
   readonly node: number;
   readonly slot: number;
 }
 
-/** That of a message which came from `node`. */
+/** The publisher of a message that came from `node`. */
 export function publisherOf(node: number, { origin, tried }: Pick<Received, "origin" | "tried">): Publisher {
   return tried === 0
     ? { node, slot: origin }
     : { node: origin >>> RECORD_ORIGIN_NODE_SHIFT, slot: slotOfOrigin(origin) };
 }
 
-/** The publisher's slot on `node`, if that is where its message has come back to; else the fabric's. */
+/** The publisher's slot, if its message has come back to its own node; the fabric's slot elsewhere. */
 export function slotAt(node: number, publisher: Publisher): number {
   return publisher.node === node ? publisher.slot : FABRIC_SLOT;
 }
@@ -110,7 +113,7 @@ export function slotOfOrigin(origin: number): number {
   return origin & (2 ** RECORD_ORIGIN_NODE_SHIFT - 1);
 }
 
-/** Reads a message's record: all of it, or of a large one what goes before its pieces, which fill `payload`. */
+/** Reads a message's record. The pieces of a large message come later, and fill `payload`. */
 export function readRecord(
   { words, bytes }: SharedMemory,
   record: number,

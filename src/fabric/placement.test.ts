@@ -24,7 +24,7 @@ function place(hasLinksShard: boolean) {
   return { shared, links: map.linksNode, placement: new Placement(shared, loadEngineCode(), () => {}) };
 }
 
-/** What was handed to a node. */
+/** The commands that were handed to a node. */
 function takeAll(shared: ReturnType<typeof place>["shared"], node: number): unknown[] {
   const engine = createEngine(shared.memory, shared.map.area(node).area, NO_HOST);
   const reader = new ControlReader();

@@ -1,4 +1,4 @@
-/** Which shard a new connection goes to: a client to the one that serves the fewest, a link to the links shard. */
+/** Places new connections: a client goes to the shard with the fewest connections, a link to the links shard. */
 import { createEngine, type Engine } from "../engine/engine.ts";
 import { NO_HOST } from "../engine/no_host.ts";
 import { NODE_ACCEPTOR, NODE_IS_UP, NODE_LOAD, NODE_SHARD_FIRST, NODE_STATE } from "../memory/map.ts";
@@ -20,7 +20,7 @@ export class Placement {
     this.#wake = new Wake(shared.words, wake);
   }
 
-  /** Hands a connected socket over; false when no shard can take it, which stays the caller's then. */
+  /** Hands a connected socket over. False if no shard can take it; then the socket stays the caller's. */
   place(listener: ListenerKind, fd: number, ip: string, port: number): boolean {
     const { words } = this.#shared;
     const node = servesClients(listener) ? this.#leastLoaded() : this.#linksNode();
@@ -39,13 +39,13 @@ export class Placement {
     return true;
   }
 
-  /** The links shard, or −1 where it cannot take a connection. */
+  /** The links shard, or −1 if it cannot take a connection. */
   #linksNode(): number {
     const { linksNode } = this.#shared.map;
     return linksNode !== 0 && this.#loadOf(linksNode) < Number.POSITIVE_INFINITY ? linksNode : -1;
   }
 
-  /** Of all shards, or −1 where none can take a connection. */
+  /** The shard with the fewest connections, or −1 if none can take one. */
   #leastLoaded(): number {
     const { map } = this.#shared;
     let best = -1;
@@ -62,7 +62,7 @@ export class Placement {
     return best;
   }
 
-  /** Connections of a node; infinite where it takes no more. */
+  /** How many connections a node has; infinite if it takes no more. */
   #loadOf(node: number): number {
     const { words, map } = this.#shared;
     if (Atomics.load(words, nodeWord(node, NODE_STATE)) !== NODE_IS_UP) return Number.POSITIVE_INFINITY;

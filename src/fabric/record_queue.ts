@@ -1,6 +1,6 @@
 /**
- * What a thread with an event loop sends to other nodes, in order: what a ring has no room for waits here and is tried
- * again.
+ * Sends what a thread with an event loop has for other nodes, in order. What a ring has no room for waits here and is
+ * tried again.
  */
 import type { Engine } from "../engine/engine.ts";
 import {
@@ -15,12 +15,12 @@ import { controlPieces, sendPiece } from "./control.ts";
 import { type Delivery, recordBytes, writeRecord } from "./message_record.ts";
 import type { Wake } from "./wake.ts";
 
-/** A ring has room again as soon as its node has its next turn. */
+/** How long to wait for room in a ring. There is some as soon as its node has its next turn. */
 const RETRY_MS = 1;
-/** Payload of one piece of a large message; small against a ring, so that pieces flow. */
+/** Payload of one piece of a large message. It is small compared with a ring, so that pieces flow. */
 const PIECE_BYTES = 32 * 1024;
 
-/** Writes one record; false where there is no room for it yet. */
+/** Writes one record. False if there is no room for it yet. */
 type Writer = () => boolean;
 
 export class RecordQueue {
@@ -57,7 +57,7 @@ export class RecordQueue {
     this.#send(node, writers);
   }
 
-  /** There is interest that other servers are to be told of. */
+  /** Wakes the links shard, because interest has changed that other servers are to be told. */
   wakeLinks(): void {
     const { linksNode } = this.#shared.map;
     if (linksNode !== 0) this.#wake.ifAsleep(linksNode);
@@ -89,10 +89,10 @@ export class RecordQueue {
     if (this.#waiting.size > 0) this.#timer = setTimeout(() => this.#retry(), RETRY_MS);
   }
 
-  /** Writes for as long as there is room, and takes what was written off the list. */
+  /** Writes as long as there is room, and takes what was written off the list. */
   #writeAll(node: number, writers: Writer[]): void {
     while (writers.length > 0 && writers[0]!()) writers.shift();
-    // Where there was no room the node may be asleep over a full ring: it cannot hurt to wake it.
+    // If there was no room, the node may be asleep although its ring is full, so it is woken in any case.
     this.#wake.ifAsleep(node);
   }
 

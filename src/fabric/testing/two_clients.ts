@@ -1,4 +1,6 @@
-/** Clients of two threads in one, over one memory, for tests: what one publishes the other is sent by ring. */
+/**
+ * The clients of two threads in one thread, over one memory, for tests. What one publishes reaches the other by ring.
+ */
 import { createEngine } from "../../engine/engine.ts";
 import { NO_HOST } from "../../engine/no_host.ts";
 import { createInterestIndex } from "../../interest/interest_index.ts";
@@ -11,8 +13,8 @@ import { RecordQueue } from "../record_queue.ts";
 import { Wake } from "../wake.ts";
 
 /**
- * Two clients on nodes of their own, a shard and a links shard; these take nothing by themselves. `indexBytes` for an
- * index of its size.
+ * Two clients on nodes of their own, and a shard and a links shard, which take nothing on their own. With `indexBytes`,
+ * the index is only so large.
  */
 export function twoClients(routes?: InternalRoutes, indexBytes?: number) {
   const shared = createSharedMemory(1, new Uint32Array([1, 2, 3, 4]), true);
@@ -45,7 +47,7 @@ export function twoClients(routes?: InternalRoutes, indexBytes?: number) {
     logins.stop();
     await running;
   };
-  /** Gives the next delivery that main has sent a node. */
+  /** The next delivery that main has sent to a node. */
   const takenBy = (node: number) => {
     const engine = createEngine(shared.memory, map.area(node).area, NO_HOST);
     return () => {
@@ -57,7 +59,7 @@ export function twoClients(routes?: InternalRoutes, indexBytes?: number) {
   };
   const sentToShard = takenBy(NODE_SHARD_FIRST);
   const sentToLinks = takenBy(map.linksNode);
-  /** A request with this reply, mapped, has come through a gateway. */
+  /** Remembers a request with this mapped reply, as if it had come through a gateway. */
   const remember = (account: number, mapped: string) => {
     const { area, scratch } = map.area(map.linksNode);
     shared.bytes.set(bytesOf(mapped), scratch);
