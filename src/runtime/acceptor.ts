@@ -6,7 +6,7 @@ import type { Posix } from "./posix/posix.ts";
 /** Connections taken from one listener before the others have their turn. */
 const ACCEPTS_PER_TURN_MAX = 64;
 const LISTENERS_MAX = 64;
-/** How long nothing is accepted after a failure, doubled while it lasts. As nats-server has it. */
+/** How long nothing is accepted after a failure; doubled while the failure lasts. The same as in nats-server. */
 const PAUSE_MS_MIN = 10;
 const PAUSE_MS_MAX = 1000;
 
@@ -16,36 +16,38 @@ export type AcceptorPosix = Pick<
   "accept" | "addressOf" | "close" | "drainEventfd" | "eventfd" | "poll" | "signalEventfd"
 >;
 
-/** What an acceptor tells its thread. Listener ids are the caller's. Only `onWake` may change the listeners. */
+/**
+ * What an acceptor tells its thread. The caller chooses the ids of listeners. Only `onWake` may change the listeners.
+ */
 export interface AcceptorHandlers {
-  /** `fd` is connected, non-blocking and close-on-exec, and belongs to the callee. */
+  /** `fd` is connected, non-blocking and close-on-exec. It belongs to the callee. */
   onConnection(listenerId: number, fd: number, ip: string, port: number): void;
-  /** Accepting rests for `pauseMs`: no file descriptors left, most likely. */
+  /** Nothing is accepted for `pauseMs`, most likely because no file descriptors are left. */
   onPause(listenerId: number, error: string, pauseMs: number): void;
   /** Someone signalled `wakeHandle`: time to `addListener`, `removeListener` or `stop`. */
   onWake(): void;
 }
 
 /**
- * The body of the small thread that accepts for main: `poll` over the listening sockets and an eventfd, then
- * `accept4` in batches. It knows no shards. A thread inside `run` has no event loop: it hears of commands by
- * `onWake` alone, and `postMessage` out of it arrives promptly (both runtimes).
+ * The body of the acceptor's thread: `poll` over the listening sockets and an eventfd, then `accept4` in batches. It
+ * knows no shards. A thread inside `run` has no event loop, so it hears of commands only by `onWake`. What it posts by
+ * `postMessage` arrives promptly on both runtimes.
  */
 export class Acceptor {
   readonly wakeHandle: number;
 
   readonly #posix: AcceptorPosix;
   readonly #handlers: AcceptorHandlers;
-  /** Parallel: entry 0 of the pollfds is the eventfd, entry i + 1 is listener i. */
+  /** Entry 0 of the pollfds is the eventfd, entry i + 1 is listener i. */
   readonly #listeners: { readonly id: number; readonly fd: number }[] = [];
   readonly #pollfds = new DataView(new ArrayBuffer((LISTENERS_MAX + 1) * POLLFD_BYTES));
   readonly #pollfdsAddress: number;
   #isPaused = false;
-  /** Length of the current pause or, while accepting, of the last one that no accept has followed. */
+  /** Length of the current pause, or, while accepting, of the last pause if nothing was accepted since; else 0. */
   #pauseMs = 0;
   #isRunning = false;
 
-  /** Throws where the kernel refuses an eventfd. */
+  /** Throws if the kernel refuses an eventfd. */
   constructor(posix: AcceptorPosix, handlers: AcceptorHandlers) {
     this.#posix = posix;
     this.#handlers = handlers;
@@ -55,7 +57,7 @@ export class Acceptor {
     this.#setPollfd(0, this.wakeHandle);
   }
 
-  /** `fd` is a listening non-blocking socket, which from now on belongs to the acceptor. */
+  /** `fd` is a listening, non-blocking socket. From now on it belongs to the acceptor. */
   addListener(id: number, fd: number): void {
     assert(this.#listeners.length < LISTENERS_MAX, "Acceptor.addListener: more than 64 listeners");
     this.#listeners.push({ id, fd });
@@ -89,7 +91,7 @@ export class Acceptor {
     this.#posix.close(this.wakeHandle);
   }
 
-  /** One pass of `run`: waits up to `timeoutMs` (−1: for ever) for a connection or a wake. */
+  /** Does one pass of `run`: waits up to `timeoutMs` (−1: for ever) for a connection or a wake. */
   turn(timeoutMs: number): void {
     // In a pause only the eventfd is polled, so that a waiting connection cannot make us spin.
     const entryCount = this.#isPaused ? 1 : this.#listeners.length + 1;
@@ -98,7 +100,7 @@ export class Acceptor {
     assert(ready >= 0 || ready === -EINTR, "Acceptor: poll failed");
     const isWoken = ready > 0 && this.#isReady(0);
     if (this.#isPaused) {
-      // A wake that cuts a pause short starts it again: the next poll waits the whole of it.
+      // A wake that interrupts a pause starts it again: the next poll waits for all of it.
       if (ready === 0) this.#isPaused = false;
     } else if (ready > 0) {
       const readyListeners = this.#listeners.filter((_, i) => this.#isReady(i + 1));

@@ -12,9 +12,10 @@ export type CertificateFault =
   | "wrong name";
 
 /**
- * Why a peer's certificate is refused, in the words of nats-server's log, which name it and its chain: DER, the peer's own
- * first, empty where they are not known. Go looks at its time first, then whether a server has `serverName`, then for an
- * authority. Source: Go crypto/x509 `CertificateInvalidError`; nats-server `doTLSHandshake`.
+ * Why a peer's certificate is refused, in the words of nats-server's log, which name it and its chain. `certificates`
+ * are these in DER, the peer's own first; empty if they are not known. Go looks at the time first, then whether a
+ * server has `serverName`, then for an authority. Source: Go crypto/x509 `CertificateInvalidError`; nats-server
+ * `doTLSHandshake`.
  */
 export function certificateErrorText(
   fault: CertificateFault,
@@ -50,7 +51,7 @@ export function certificateErrorText(
     }
   }
 
-  /** Of the peer's own certificate, where that is the one. */
+  /** Says if the time of the peer's own certificate is wrong; "" if it is another certificate's. */
   function timeText(): string {
     if (parsed !== null && nowMs > parsed.notAfterMs) {
       return `: current time ${goTime(nowMs)} is after ${goTime(parsed.notAfterMs)}`;
@@ -62,7 +63,7 @@ export function certificateErrorText(
   }
 }
 
-/** RFC 3339 in seconds. */
+/** The time in RFC 3339, to the second. */
 function goTime(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }

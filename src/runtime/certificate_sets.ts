@@ -1,17 +1,17 @@
 import type { CertificatePair, TlsOptions } from "../config/tls.ts";
 import { certificatePairs, certificateTraits } from "./tls_files.ts";
 
-/** What one TLS context of a listener has. */
+/** The certificates of one TLS context of a listener. */
 export interface CertificateSet {
-  /** DNS names that clients may ask for to get it; empty where there is no choice. */
+  /** DNS names by which clients may ask for it; empty if there is no choice. */
   readonly names: readonly string[];
   readonly pairs: readonly CertificatePair[];
 }
 
 /**
- * A set for each certificate of a listener: it and, for clients that cannot use a key of its kind, the first of each
- * other kind. A context keeps one of a kind. There is always a first set, which may be without certificates. Throws where
- * a file cannot be read.
+ * A set for each certificate of a listener: the certificate itself and, for clients that cannot use its kind of key,
+ * the first of each other kind. A context keeps one of each kind. There is always a first set, which may have no
+ * certificates. Throws if a file cannot be read.
  */
 export function certificateSets(options: TlsOptions): readonly CertificateSet[] {
   const all = certificatePairs(options);

@@ -28,12 +28,12 @@ import {
 import type { Posix } from "./posix/posix.ts";
 import type { SocketAddress } from "./posix/socket_address.ts";
 
-/** Events taken from the kernel in one wait; what is left comes with the next. */
+/** Events taken from the kernel in one wait. What is left comes with the next. */
 const EVENTS_PER_WAIT_MAX = 512;
 /** `data` of the eventfd that wakes us; no slot is this large. */
 const WAKE_DATA = 0xffffffff;
 const NO_FD = -1;
-/** What only `socket`, the first step of a connection, fails with. */
+/** Errors that only `socket` fails with, the first step of a connection. */
 const SOCKET_ERRNOS: ReadonlySet<number> = new Set([EMFILE, ENFILE, EAFNOSUPPORT]);
 
 /** A `Poller` on Linux: epoll, `recv`, `send` and `writev` through FFI. */
@@ -59,13 +59,13 @@ export class EpollPoller implements Poller, Dialler {
   #eventCount = 0;
   /** Address of each buffer given to `write`. */
   readonly #addresses = new WeakMap<Uint8Array, number>();
-  /** By slot: where connections under way lead. */
+  /** By slot: the targets of connections under way. */
   readonly #connecting = new Map<number, SocketAddress>();
   #lastErrno = 0;
   #dialError = "";
   #isRunning = false;
 
-  /** `memory` covers the shared memory from its first byte. Throws where the kernel refuses an epoll or eventfd. */
+  /** `memory` covers the shared memory from its first byte. Throws if the kernel refuses an epoll or an eventfd. */
   constructor(posix: Posix, memory: Uint8Array, slotsMax: number) {
     assert(memory.byteOffset === 0, "EpollPoller: memory starts past its buffer's first byte");
     this.#posix = posix;
@@ -94,7 +94,7 @@ export class EpollPoller implements Poller, Dialler {
   }
 
   /**
-   * `source` is a connected fd with O_NONBLOCK and TCP_NODELAY, as `accept` gives, which from now on belongs to the
+   * `source` is a connected fd with O_NONBLOCK and TCP_NODELAY, as `accept` makes it. From now on it belongs to the
    * poller.
    */
   add(slot: number, source: StreamSource): void {
@@ -177,7 +177,7 @@ export class EpollPoller implements Poller, Dialler {
     if (found > 0) {
       for (let i = 0, word = 0; i < found; i++, word += this.#wordsPerEvent) {
         const slot = this.#kernelEvents[word + this.#dataWord]!;
-        // It has done its work; its count is never looked at.
+        // The eventfd has done its work. Its count is never looked at.
         if (slot === WAKE_DATA) continue;
         this.#eventSlots[count] = slot;
         this.#eventFlags[count] = flagsOf(this.#kernelEvents[word]!);
@@ -232,7 +232,7 @@ export class EpollPoller implements Poller, Dialler {
   }
 
   dispose(): void {
-    // Not by entries(): 65,536 small arrays would keep the end of a server waiting.
+    // Not by entries(), because 65,536 small arrays would delay the end of a server.
     for (let slot = 0; slot < this.#fds.length; slot++) {
       if (this.#fds[slot] !== NO_FD) this.close(slot);
     }
@@ -240,12 +240,12 @@ export class EpollPoller implements Poller, Dialler {
     this.#posix.close(this.#epollFd);
   }
 
-  /** For a layer (TLS), too, that reads and writes the socket by itself. */
+  /** Also for TLS, which reads and writes the socket itself. */
   fdOf(slot: number): number {
     return this.#fds[slot]!;
   }
 
-  /** Frees a slot and drops its events of this turn; returns its fd. */
+  /** Frees a slot and drops its events of this turn. Returns its fd. */
   #forget(slot: number): number {
     const fd = this.#fds[slot]!;
     assert(fd !== NO_FD, "EpollPoller: no stream in this slot");
@@ -265,7 +265,7 @@ export class EpollPoller implements Poller, Dialler {
     this.#interests[slot] = interest;
   }
 
-  /** WOULD_BLOCK, or `code` after noting why. Directly after the failed call. */
+  /** Returns WOULD_BLOCK, or `code` after noting why. To be called directly after the failed call. */
   #failure(code: number): number {
     const errno = this.#posix.errno();
     if (errno === EAGAIN || errno === EINTR) return WOULD_BLOCK;

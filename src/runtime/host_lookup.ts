@@ -2,15 +2,18 @@
 import { lookupErrorText } from "./posix/listen.ts";
 
 export interface HostAddresses {
-  /** IP addresses, in the order of the system's resolver; empty where there are none. */
+  /** IP addresses in the order of the system's resolver; empty if there are none. */
   readonly addresses: readonly string[];
-  /** Why there are none, in nats-server's words; "" where there are. */
+  /** Why there are none, in nats-server's words; "" if there are some. */
   readonly problem: string;
 }
 
-/** All addresses of a host name or IP address. It may take as long as the system's resolver does. Source: nats-server `getRandomIP`. */
+/**
+ * All addresses of a host name or IP address. It may take as long as the system's resolver does.
+ * Source: nats-server `getRandomIP`.
+ */
 export async function lookUpHost(host: string): Promise<HostAddresses> {
-  // Asked for here: most servers open no connections.
+  // The module is loaded here, because most servers open no connections.
   const { lookup } = process.getBuiltinModule("node:dns/promises");
   try {
     const found = await lookup(host, { all: true });

@@ -12,31 +12,31 @@ import {
   WRITE_FAILED,
 } from "./poller.ts";
 
-/** One stream that a layer has changed, both ways: what `Streams` says of a slot, of this one. */
+/** One stream that a layer works on, in both directions. Its calls do for it what those of `Streams` do for a slot. */
 export interface LayerStream {
   readonly slot: number;
   readonly input: {
-    /** Something can be read without the poller below having anything. */
+    /** Something can be read although the poller below has nothing. */
     readonly hasNews: boolean;
-    /** Why the last read failed, where it was for what the peer sent, else "". */
+    /** Why the last read failed, if that was because of what the peer sent, else "". */
     readonly violation: string;
   };
   readonly output: {
-    /** Bytes wait for room that the caller knows nothing of. */
+    /** Bytes that the caller knows nothing of wait for room. */
     readonly hasOwn: boolean;
     writeGathered(iovecOffset: number, count: number): number;
     write(bytes: Uint8Array, start: number, end: number): number;
-    /** There is room to write: sends what waits here. */
+    /** Sends what waits here, because there is room again. */
     flush(): number;
   };
   read(offset: number, lengthBytes: number): number;
 }
 
 /**
- * A layer over the streams of a poller, which it may put on any of them in the midst of its life. A slot is as the poller below
- * has it until then; what such a one pays is a call and a look.
+ * A layer over the streams of a poller. It may be put on any of them at any time of its life. Until then, a slot is
+ * what the poller below makes of it, and pays a call and a look for the layer.
  *
- * A read may take in more than its caller has room for, so `wait` reports slots itself whose bytes are here already.
+ * A read may take in more than its caller has room for. So `wait` itself reports slots whose bytes are here already.
  */
 export abstract class LayeredPoller<Stream extends LayerStream> implements Poller {
   readonly kind: Poller["kind"];
@@ -46,16 +46,16 @@ export abstract class LayeredPoller<Stream extends LayerStream> implements Polle
   readonly #inner: Poller;
   /** By slot. */
   readonly #streams: (Stream | null)[] = [];
-  /** By slot: what the caller wants to hear of, READABLE and WRITABLE; READABLE where it has not said. */
+  /** By slot: what the caller wants to be told, READABLE and WRITABLE. READABLE if it has not said. */
   readonly #wanted: number[] = [];
-  /** Streams that may have something to read which the poller below knows nothing of. */
+  /** Streams that may have something to read that the poller below knows nothing of. */
   readonly #withNews = new Set<Stream>();
   /** Streams with bytes of their own that wait for room. */
   readonly #withOwn = new Set<Stream>();
-  /** Those that this poller reports after the events of the one below, in one wait. */
+  /** The streams that the last wait reports after the events of the poller below. */
   #ownEvents: Stream[] = [];
   #innerEventCount = 0;
-  /** Why the last call failed that did; "" where the poller below knows. */
+  /** Why the last call that failed did so; "" if the poller below knows. */
   #violation = "";
 
   constructor(inner: Poller) {
@@ -65,7 +65,7 @@ export abstract class LayeredPoller<Stream extends LayerStream> implements Polle
     this.wakeHandle = inner.wakeHandle;
   }
 
-  /** What the layer stands on. */
+  /** The streams of the poller below. */
   protected get inner(): Streams {
     return this.#inner;
   }
@@ -74,7 +74,7 @@ export abstract class LayeredPoller<Stream extends LayerStream> implements Polle
     return this.#streams[slot] ?? null;
   }
 
-  /** From now on the slot is read and written by way of this stream. */
+  /** From now on, the slot is read and written through this stream. */
   protected put(stream: Stream): void {
     this.#streams[stream.slot] = stream;
     if (stream.input.hasNews) this.#withNews.add(stream);
@@ -127,7 +127,7 @@ export abstract class LayeredPoller<Stream extends LayerStream> implements Polle
   eventFlags(i: number): number {
     if (i < this.#innerEventCount) return this.#inner.eventFlags(i);
     const stream = this.#ownEvents[i - this.#innerEventCount]!;
-    // Served by an event of the poller below in the meantime, or closed.
+    // It may have been served by an event of the poller below in the meantime, or closed.
     return this.#withNews.has(stream) ? READABLE : 0;
   }
 
@@ -176,16 +176,16 @@ export abstract class LayeredPoller<Stream extends LayerStream> implements Polle
     this.#inner.dispose();
   }
 
-  /** The stream's slot has been closed. */
+  /** Called when the stream's slot has been closed. */
   protected closed(_stream: Stream): void {}
 
-  /** What a call returns, and why if it failed. */
+  /** Returns the outcome of a call, after noting why it failed if it did. */
   #told(outcome: number, violation: string): number {
     if (outcome === READ_FAILED || outcome === WRITE_FAILED) this.#violation = violation;
     return outcome;
   }
 
-  /** Asks to hear of room to write while a stream has bytes of its own that wait for it. */
+  /** Asks to be told of room to write while a stream has bytes of its own that wait for it. */
   #noteOwn(stream: Stream): void {
     const { slot, output } = stream;
     const { hasOwn } = output;

@@ -1,45 +1,45 @@
-/** A stream of bytes through a `MessagePort`: one end of a socket that another thread has. */
+/** A stream of bytes through a `MessagePort`, to or from a socket of another thread. */
 import { Buffer } from "node:buffer";
 import { Duplex } from "node:stream";
 
-/** Each chunk is answered once it has been taken; until then no other is sent. */
+/** Each chunk is answered with `taken` once it has been taken. Until then no other is sent. */
 type PortMessage = Uint8Array | "taken" | "end" | "destroyed";
 
-/** Bytes that wait to be sent, or to be read, before whoever brings more is told to wait. */
+/** How many bytes may wait to be sent, or to be read, before their source is told to wait. */
 const WAITING_BYTES_MAX = 256 * 1024;
 
 /** How long a closed connection may take to send what was written before. */
 export const LINGER_MS = 2000;
 
-/** Ends what goes through a port that nobody is going to serve. */
+/** Ends the stream through a port that nobody is going to serve. */
 export function hangUp(port: MessagePort): void {
   port.postMessage("destroyed" satisfies PortMessage);
   port.close();
 }
 
-/** Two of these on the ports of one channel are what two ends of a socket are, for what a poller does with them. */
+/** Two of these, on the two ports of a channel, are to a poller what the two ends of a socket are. */
 export class PortStream extends Duplex {
-  /** As sockets have it: there is no time in which it is not connected. */
+  /** A property of sockets. This stream is connected all the time. */
   readonly connecting = false;
   readonly localAddress = "";
   readonly localPort = 0;
   readonly #port: MessagePort;
-  /** Called when the chunk that is under way has been taken. */
+  /** Called when the chunk under way has been taken. */
   #sent: ((error?: Error | null) => void) | null = null;
-  /** The last chunk has come, and its sender waits. */
+  /** A chunk has come whose sender waits for the answer. */
   #owesAnswer = false;
-  /** The other end writes no more. */
+  /** The other end writes nothing more. */
   #hasEnded = false;
 
   constructor(port: MessagePort) {
     super({ allowHalfOpen: true, highWaterMark: WAITING_BYTES_MAX });
     this.#port = port;
     port.onmessage = ({ data }) => this.#take(data as PortMessage);
-    // Where a runtime tells that the thread with the other end has died.
+    // Some runtimes report in this way that the thread with the other end has died.
     port.addEventListener("close", () => this.destroy());
   }
 
-  /** Nothing is kept back here. */
+  /** Does nothing, because nothing is kept back here. */
   setNoDelay(): this {
     return this;
   }
@@ -93,7 +93,7 @@ export class PortStream extends Duplex {
 
   #sendBytes(chunks: readonly Uint8Array[], callback: (error?: Error | null) => void): void {
     this.#sent = callback;
-    // A copy that is the whole of its buffer, which then changes threads.
+    // The copy is alone in its buffer, which then changes threads.
     const bytes = new Uint8Array(Buffer.concat(chunks));
     this.#port.postMessage(bytes satisfies PortMessage, [bytes.buffer]);
   }

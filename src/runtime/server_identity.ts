@@ -1,4 +1,4 @@
-/** Whether a server is the one that was dialled, by its certificate. */
+/** Whether a server is the one that was dialled, judged by its certificate. */
 import type { Certificate } from "../base/x509.ts";
 import { isIpAddress } from "./posix/socket_address.ts";
 import { coversServerName } from "./server_name.ts";
@@ -7,7 +7,7 @@ import { coversServerName } from "./server_name.ts";
 const NAMES_SHOWN_MAX = 100;
 
 /**
- * What is wrong with a certificate for this host name or IP address, in Go's words; undefined for nothing. Its common name
+ * Why a certificate is not valid for this host name or IP address, in Go's words; undefined if it is. Its common name
  * does not count. Source: Go crypto/x509 `VerifyHostname`, `HostnameError`.
  */
 export function serverIdentityProblem(
@@ -41,7 +41,7 @@ export function serverIdentityProblem(
 
 const COMMON_NAME = "2.5.4.3";
 
-/** An IPv6 address has many forms. */
+/** The canonical form of an address. IPv6 addresses have many forms. */
 function canonicalIp(ip: string): string {
   return ip.includes(":") ? new URL(`http://[${ip}]/`).hostname.slice(1, -1) : ip;
 }

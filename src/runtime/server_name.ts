@@ -1,13 +1,13 @@
-/** Which of several certificates a client asks for, by the name it says in its first message. */
+/** Which of several certificates a client asks for, by the server name in its first message. */
 const HANDSHAKE_RECORD = 0x16;
 const CLIENT_HELLO = 1;
 const SERVER_NAME_EXTENSION = 0;
 const HOST_NAME = 0;
 
 /**
- * The server name in a ClientHello, in lower case; "" where there is none or the message is malformed. `bytes` are the
- * first that the client sent and may end anywhere: a name that is not among them counts as none, so that nobody is
- * waited for. Source: RFC 8446, section 4.1.2; RFC 6066, section 3.
+ * The server name in a ClientHello, in lower case; "" if there is none or the message is malformed. `bytes` are the
+ * first that the client sent, and may end anywhere. A name that is not among them counts as none, so that there is no
+ * waiting. Source: RFC 8446, section 4.1.2; RFC 6066, section 3.
  */
 export function serverNameOf(bytes: Uint8Array): string {
   const u8 = (at: number) => bytes[at] ?? 0;
@@ -23,7 +23,7 @@ export function serverNameOf(bytes: Uint8Array): string {
     const type = u16(at);
     const end = at + 4 + u16(at + 2);
     if (type === SERVER_NAME_EXTENSION) {
-      // One list of names, the first of which is the only one in use.
+      // The extension is a list of names, of which only the first is in use.
       const start = at + 9;
       const nameEnd = start + u16(at + 7);
       if (u8(at + 6) !== HOST_NAME || nameEnd > Math.min(end, bytes.length)) return "";
@@ -34,7 +34,7 @@ export function serverNameOf(bytes: Uint8Array): string {
   return "";
 }
 
-/** Whether DNS names of a certificate cover this one, which is in lower case: `*.` stands for any first label. */
+/** Whether the DNS names of a certificate cover this name, which is in lower case. `*.` stands for any first label. */
 export function coversServerName(names: readonly string[], serverName: string): boolean {
   const parent = serverName.slice(serverName.indexOf("."));
   return names
@@ -45,7 +45,7 @@ export function coversServerName(names: readonly string[], serverName: string): 
     );
 }
 
-/** The one of several contexts that is for a server name; the first where none is, or the client asks for none. */
+/** The context that is for a server name; the first one if none is, or if the client asks for none. */
 export function chooseByServerName<T extends { readonly names: readonly string[] }>(
   contexts: readonly T[],
   serverName: string,

@@ -3,13 +3,12 @@ import { errnoTextOf } from "./posix/errno.ts";
 import { lookupErrorText } from "./posix/listen.ts";
 import { hostPortText, isEveryAddress, withoutMapping } from "./posix/socket_address.ts";
 
-/** What `listenWithRuntime` is asked for. */
 export interface SocketListenOptions {
   readonly host: string;
   /** 0 lets the kernel choose. */
   readonly port: number;
   readonly backlog: number;
-  /** Several threads listen on one port, the kernel spreads connections over them (Linux). */
+  /** Lets several threads listen on one port. The kernel spreads connections over them (Linux). */
   readonly reusePort: boolean;
   /** Adds the socket to its `SocketPoller` before it returns, or destroys it. */
   onConnection(socket: Socket, ip: string, port: number): void;
@@ -19,14 +18,14 @@ export type SocketListenResult =
   | { readonly ok: true; readonly port: number; close(): void }
   | { readonly ok: false; readonly error: string };
 
-/** Listens with the runtime's own sockets; hosts and error texts as `listenTcp` has them. */
+/** Listens with the runtime's own sockets. Hosts and error texts are those of `listenTcp`. */
 export async function listenWithRuntime(options: SocketListenOptions): Promise<SocketListenResult> {
   const { host, port, backlog, reusePort, onConnection } = options;
   if (!Number.isInteger(port) || port < 0 || port > 65535) {
     return { ok: false, error: `listen tcp: address ${port}: invalid port` };
   }
   const isWildcard = isEveryAddress(host);
-  // allowHalfOpen: the reader decides what the end of the stream means, as with epoll.
+  // With allowHalfOpen, the reader decides what the end of the stream means, as with epoll.
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     onConnection(socket, withoutMapping(socket.remoteAddress ?? ""), socket.remotePort ?? 0);
   });

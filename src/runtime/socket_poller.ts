@@ -19,22 +19,21 @@ import {
 } from "./tls.ts";
 import { wakeSocketPoller } from "./wake_poller.ts";
 
-/** A timer that only keeps the event loop from ending. */
+/** Interval of a timer that only keeps the event loop from ending. */
 const FOR_EVER_MS = 2 ** 31 - 1;
 
-/** What a `SocketPoller` is made from. */
 export interface SocketPollerOptions {
   /** The shared memory from its first byte. */
   readonly memory: Uint8Array;
   readonly slotsMax: number;
-  /** A view of shared memory, and the index of the word that is this poller's alone. */
+  /** A view of shared memory, and the index of the word in it that belongs to this poller alone. */
   readonly wakeWords: Int32Array;
   readonly wakeIndex: number;
 }
 
 /**
- * A `Poller` over the runtime's own sockets (`node:net`), for macOS and for Deno without `--allow-ffi`.
- * It copies what epoll does not and allocates per chunk: the fallback, not the fast path.
+ * A `Poller` over the runtime's own sockets (`node:net`), for macOS and for Deno without `--allow-ffi`. It copies what
+ * epoll does not copy, and allocates per chunk: it is the fallback, not the fast path.
  */
 export class SocketPoller implements Poller, Dialler, TlsLayer {
   readonly kind = "runtime";
@@ -45,7 +44,7 @@ export class SocketPoller implements Poller, Dialler, TlsLayer {
   readonly #memoryWords: Uint32Array;
   readonly #slotsMax: number;
   readonly #streams = new Map<number, SocketStream>();
-  /** Sockets whose bytes another thread's poller has. */
+  /** Sockets whose bytes go to another thread's poller. */
   readonly #relayed = new Set<Duplex>();
   /** Streams that may have an event; `wait` drops those that have none. */
   readonly #candidates = new Set<number>();
@@ -61,7 +60,7 @@ export class SocketPoller implements Poller, Dialler, TlsLayer {
   #wakesSeen: number;
   #turn: (() => void) | undefined;
   #isTurnDue = false;
-  /** What the last `wait` asked for; −1: nothing but an event ends the sleep. */
+  /** The timeout of the last `wait`; −1: only an event ends the sleep. */
   #timeoutMs = -1;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #finish: (() => void) | undefined;
@@ -77,13 +76,13 @@ export class SocketPoller implements Poller, Dialler, TlsLayer {
     this.#wakesSeen = Atomics.load(wakeWords, wakeIndex);
   }
 
-  /** `source` is a connected `node:net` socket nobody has read from, in the turn of the event that gave it. */
+  /** `source` is a connected `node:net` socket that nobody has read from. To be called in the event that gave it. */
   add(slot: number, source: StreamSource): void {
     assert(typeof source === "object" && !("ssl" in source), "SocketPoller.add: the source is no socket");
     this.#register(slot, "port" in source ? new PortStream(source.port) : source, null);
   }
 
-  /** A socket is of its thread: it stays here, and its bytes go through a port. */
+  /** A socket belongs to its thread, so it stays here, and its bytes go through a port. */
   handOver(slot: number): HandedStream {
     const stream = this.#streamOf(slot);
     this.#forget(slot);
@@ -270,7 +269,7 @@ export class SocketPoller implements Poller, Dialler, TlsLayer {
   #register(slot: number, socket: Socket | PortStream, target: SocketAddress | null): void {
     assert(slot < this.#slotsMax && !this.#streams.has(slot), "SocketPoller: the slot is taken or too large");
     this.#streams.set(slot, new SocketStream(socket, target, () => this.#noteReady(slot)));
-    // A stream may come between turns, and bring timers that the last wait knew nothing of.
+    // A stream may come between turns, and bring timers that the last wait did not know of.
     this.#scheduleTurn();
   }
 
@@ -293,7 +292,7 @@ export class SocketPoller implements Poller, Dialler, TlsLayer {
     this.#scheduleTurn();
   }
 
-  /** After the event loop has taken in what else is ready, so that one turn serves a batch. */
+  /** Schedules a turn for when the event loop has taken in what else is ready, so that one turn serves a batch. */
   #scheduleTurn(): void {
     if (this.#isTurnDue || this.#turn === undefined) return;
     this.#isTurnDue = true;

@@ -1,4 +1,4 @@
-/** A socket of the runtime as a poller serves it: with TLS on top where that was asked for, or still connecting. */
+/** A socket of the runtime as a poller serves it: still connecting, plain, or with TLS on top. */
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -32,7 +32,7 @@ const UNREAD_BYTES_MAX = 256 * 1024;
 
 type StreamSocket = Socket | TLSSocket | PortStream;
 
-/** One socket, with the reading and writing sides a `Poller` wants. */
+/** One socket, with what a `Poller` needs for reading and writing. */
 export class SocketStream {
   #socket: StreamSocket;
   readonly #onReady: () => void;
@@ -45,13 +45,13 @@ export class SocketStream {
   #error: Error | undefined;
   #isReadWanted = true;
   #isWriteWanted = false;
-  /** A handshake to begin: with the peer's first byte, or with the next call as its client. */
+  /** The TLS of a handshake that begins with the peer's first byte, or, as the client, with the next call. */
   #awaitedTls: SocketTls | null = null;
   #dialled: DialledServer | null = null;
-  /** The handshake is over, and nobody has been told. */
+  /** The handshake is over, and the caller has not been told. */
   #isHandshakeNews = false;
   #isHandshakeDone = false;
-  /** Where a connection under way leads. */
+  /** The target of a connection under way; null once it is connected. */
   #target: SocketAddress | null;
 
   constructor(socket: Socket | PortStream, target: SocketAddress | null, onReady: () => void) {
@@ -113,21 +113,21 @@ export class SocketStream {
     return this.#hasEnded || this.#error !== undefined ? READ_FAILED : WOULD_BLOCK;
   }
 
-  /** A handshake is to come. */
+  /** Notes that a handshake is to come. */
   awaitTls(tls: SocketTls, dialled: DialledServer | null): void {
-    // It may come inside of other TLS.
+    // This TLS may be inside of other TLS, whose handshake is done.
     this.#isHandshakeDone = false;
     this.#awaitedTls = tls;
     this.#dialled = dialled;
   }
 
-  /** Puts TLS between the socket and what is read and written; what arrived before goes to it. */
+  /** Puts TLS between the socket and what is read and written. What has arrived already goes to it. */
   #startTls(tls: SocketTls): void {
     const plain = this.#socket;
     assert(!(plain instanceof PortStream), "SocketPoller: TLS begins where the socket is");
     for (const event of ["data", "end", "error", "close"]) plain.removeAllListeners(event);
     plain.pause();
-    // The header of a proxy, say, was read of them.
+    // Part of the first chunk may have been read, such as the header of a proxy.
     const firstBytes = Buffer.concat(this.#incoming.splice(0)).subarray(this.#headReadBytes);
     if (firstBytes.length > 0) plain.unshift(firstBytes);
     this.#headReadBytes = 0;
@@ -136,13 +136,13 @@ export class SocketStream {
     const socket =
       dialled === null ? tls.secure(plain, firstBytes) : tls.secureAsClient(plain, dialled.serverName);
     this.#socket = socket;
-    // The handshake tells of these by the socket on top, if at all.
+    // The socket on top reports what matters of these.
     plain.on("error", () => {});
     plain.on("close", () => {
       this.#hasEnded = true;
       this.#onReady();
     });
-    // `secure` comes before the client has looked at the server's certificate.
+    // As a client, `secure` would come before the server's certificate was checked.
     socket.on(dialled === null ? "secure" : "secureConnect", () => {
       this.#isHandshakeDone = true;
       this.#isHandshakeNews = true;
@@ -165,7 +165,7 @@ export class SocketStream {
   }
 
   handshakeError(): HandshakeError {
-    // Whoever begins in another way is not answered, as a TLS library might.
+    // The peer has begun with something else than TLS, and no TLS library has seen it.
     return this.#awaitedTls !== null && this.#unreadBytes > 0
       ? NOT_TLS
       : socketHandshakeError(this.#socket, this.#error);
@@ -175,7 +175,10 @@ export class SocketStream {
     return sessionOf(this.#socket as TLSSocket);
   }
 
-  /** Gives socket and unread bytes to who has the other end of `port`; returns the socket, which closes with it. */
+  /**
+   * Gives the socket's bytes, unread ones included, to the other end of `port`. Returns the socket; it closes with the
+   * port.
+   */
   relay(port: PortStream): Duplex {
     const socket = this.#socket;
     for (const event of ["data", "end", "error", "close"]) socket.removeAllListeners(event);
@@ -192,7 +195,7 @@ export class SocketStream {
     return socket;
   }
 
-  /** Takes what has arrived and was not read. */
+  /** Takes what has arrived and is not read yet. */
   #unread(): Uint8Array[] {
     const [head, ...rest] = this.#incoming.splice(0);
     return head === undefined ? [] : [head.subarray(this.#headReadBytes), ...rest];
@@ -246,14 +249,14 @@ export class SocketStream {
     return result;
   }
 
-  /** Bytes it takes now, WOULD_BLOCK or WRITE_FAILED. */
+  /** How many bytes it takes now, or WOULD_BLOCK or WRITE_FAILED. */
   roomBytes(): number {
     if (this.#error !== undefined || !this.#socket.writable) return WRITE_FAILED;
     const roomBytes = UNSENT_BYTES_MAX - this.#unsentBytes;
     return roomBytes > 0 ? roomBytes : WOULD_BLOCK;
   }
 
-  /** `bytes` belong to the socket from now on. */
+  /** Sends `bytes`, which belong to the socket from now on. */
   send(bytes: Uint8Array): void {
     this.#unsentBytes += bytes.length;
     this.#socket.write(bytes, () => {
@@ -279,13 +282,13 @@ export class SocketStream {
     this.#socket.end(() => this.#socket.destroy());
   }
 
-  /** As close(), for who has no time: what was written may be lost. */
+  /** Closes it without delay: what was written may be lost. */
   destroy(): void {
     this.#socket.destroy();
   }
 }
 
-/** Gives what was written a moment to leave. What still comes in is dropped, and must not hold up the end. */
+/** Gives what was written a moment to leave. What still comes in is dropped, so that it does not delay the end. */
 function linger(socket: Duplex): void {
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);
   socket.once("close", () => clearTimeout(timer));

@@ -28,13 +28,13 @@ export const NOT_TLS: HandshakeError = {
   isNoise: true,
 };
 
-/** Of an error of `checkIdentity`. */
+/** The code of errors from `checkIdentity`. */
 const WRONG_NAME = "ERR_TLS_CERT_ALTNAME_INVALID";
 
-/** Certificates of a peer that we look at; it chooses how many it sends. */
+/** How many certificates of a peer we look at, because it chooses how many it sends. */
 const CERTIFICATES_MAX = 16;
 
-/** What handshakes are made with. Throws where the texts cannot be used. */
+/** What handshakes are made with. The constructor throws if the texts cannot be used. */
 export class SocketTls {
   readonly #contexts: readonly { readonly names: readonly string[]; readonly secureContext: SecureContext }[];
   readonly #verify: boolean;
@@ -53,7 +53,7 @@ export class SocketTls {
     }));
   }
 
-  /** The server's side of a handshake on a connected socket, whose next bytes are `firstBytes`. */
+  /** Begins the server's side of a handshake on a connected socket, whose next bytes are `firstBytes`. */
   secure(socket: Socket, firstBytes: Uint8Array): TLSSocket {
     return new TLSSocket(socket, {
       isServer: true,
@@ -63,20 +63,20 @@ export class SocketTls {
     });
   }
 
-  /** The client's side, of a server with this host name or IP address. */
+  /** Begins the client's side of a handshake with a server that has this host name or IP address. */
   secureAsClient(socket: Socket, serverName: string): TLSSocket {
     const name = serverName.replace(/\.$/, "");
     assert(name !== "", "a server that is dialled has a name to be verified");
     return connect({
       ...dialOptions(this.#material, serverName),
       socket,
-      // A server is not told an address that it is asked for.
+      // A server is told the name that it is asked for, but not an address.
       ...(isIP(name) === 0 ? { servername: name } : { host: name }),
     });
   }
 }
 
-/** What `node:tls`, and `node:https`, dial a server with that has this host name or IP address. */
+/** The options with which `node:tls` and `node:https` dial a server that has this host name or IP address. */
 export function dialOptions(material: TlsMaterial, serverName: string): ConnectionOptions {
   const { sets, ca, insecure } = material;
   return {
@@ -102,7 +102,7 @@ function contextOptions(
   };
 }
 
-/** As `node:tls` wants it: what is wrong with a certificate that an authority stands by. */
+/** Says what is wrong with the name in a server's certificate, in the form that `node:tls` wants. */
 function checkIdentity(serverName: string, { raw }: PeerCertificate): Error | undefined {
   const certificate = parseCertificate(new Uint8Array(raw));
   if (certificate !== null && serverIdentityProblem(certificate, serverName) === undefined) return undefined;
@@ -110,10 +110,10 @@ function checkIdentity(serverName: string, { raw }: PeerCertificate): Error | un
   return Object.assign(new Error(text), { code: WRONG_NAME });
 }
 
-/** What a connection agreed on whose handshake is done. */
+/** What the two sides of a connection whose handshake is done have agreed on. */
 export function sessionOf(socket: TLSSocket): TlsSession {
   const { standardName, name } = socket.getCipher();
-  // What was sent is not to be had, only what it leads to.
+  // `node:tls` does not give the certificates that were sent, only the chain that they lead to.
   const chain = peerCertificates(socket);
   return {
     version: (socket.getProtocol() ?? "").replace(/^TLSv/, ""),
@@ -135,7 +135,7 @@ function peerCertificates(socket: TLSSocket): Uint8Array[] {
   return certificates;
 }
 
-/** Error codes of `node:tls`, of BoringSSL on Bun and of rustls on Deno, in Go's words. */
+/** Go's words for error codes of `node:tls`, which are those of BoringSSL on Bun and of rustls on Deno. */
 const TEXTS: Readonly<Record<string, string>> = {
   ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE: "tls: client didn't provide a certificate",
   ERR_SSL_NO_SHARED_CIPHER: "tls: no cipher suite supported by both client and server",
@@ -160,7 +160,7 @@ const FAULTS: Readonly<Record<string, CertificateFault>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: "unknown authority",
   CERT_SIGNATURE_FAILURE: "unknown authority",
 };
-/** What `node:tls` says, as a server and as a client, when the peer ends the stream in the handshake. */
+/** What `node:tls` says, as a server and as a client, if the peer ends the stream during the handshake. */
 const END_MESSAGES: ReadonlySet<string> = new Set([
   "socket hang up",
   "Client network socket disconnected before secure TLS connection was established",
@@ -171,7 +171,7 @@ const NOISE_CODES: ReadonlySet<string> = new Set([
   "ERR_SSL_WRONG_VERSION_NUMBER",
 ]);
 
-/** In Go's words why a handshake failed with this error; undefined for an error that is not known to be of TLS. */
+/** Why a handshake failed with this error, in Go's words. Undefined for an error that is not known to be of TLS. */
 export function tlsErrorText({ code = "", message }: Error & { code?: string }): string | undefined {
   // Made by `checkIdentity`.
   if (code === WRONG_NAME) return message;
@@ -179,7 +179,7 @@ export function tlsErrorText({ code = "", message }: Error & { code?: string }):
   return fault === undefined ? TEXTS[code] : certificateErrorText(fault, []);
 }
 
-/** Why a handshake failed, of a socket that ended with this error or without one. */
+/** Why the handshake of a socket failed that has ended with this error, or without one. */
 export function socketHandshakeError(
   socket: Duplex,
   error: (Error & { code?: string }) | undefined,

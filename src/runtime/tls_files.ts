@@ -13,8 +13,8 @@ const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]+?-----END [A-Z ]*P
 export const PEM_CERTIFICATES = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
 /**
- * What is wrong with the certificates and keys that a `tls` block names, undefined for nothing: each file is there, is
- * PEM, and keys belong to their certificates. Source: nats-server `GenTLSConfig`; Go `tls.X509KeyPair`.
+ * What is wrong with the certificates and keys that a `tls` block names; undefined if each file is there and PEM, and
+ * keys belong to their certificates. Source: nats-server `GenTLSConfig`; Go `tls.X509KeyPair`.
  */
 export function findTlsFileProblem({ certFile, keyFile, caFile, certs }: TlsFiles): string | undefined {
   if (certFile !== undefined && keyFile !== undefined) {
@@ -31,7 +31,7 @@ export function findTlsFileProblem({ certFile, keyFile, caFile, certs }: TlsFile
 }
 
 /**
- * When the first of a listener's own certificates ends, milliseconds since 1970; null where there is none. Throws where the
+ * When the first of a listener's own certificates ends, in milliseconds since 1970; null if it has none. Throws if the
  * file cannot be read.
  */
 export function certificateEndMs(files: TlsFiles): number | null {
@@ -40,25 +40,25 @@ export function certificateEndMs(files: TlsFiles): number | null {
   return Date.parse(firstCertificate(pair.certFile).validTo);
 }
 
-/** Tells a listener's certificates and keys from others. Throws where a file cannot be read. */
+/** Tells a listener's certificates and keys from others. Throws if a file cannot be read. */
 export function certificatesDigest(files: TlsFiles): string {
   const pairs = certificatePairs(files).map(({ certFile, keyFile }) => [certFile, keyFile].map(readTlsFile));
   return sha256Hex(new TextEncoder().encode(JSON.stringify(pairs)));
 }
 
-/** What tells a listener's certificates apart. Throws where the file cannot be read. */
+/** What tells a listener's certificates apart. Throws if the file cannot be read. */
 export function certificateTraits(certFile: string): { names: readonly string[]; keyKind: string } {
   const certificate = firstCertificate(certFile);
   const names = parseCertificate(certificate.raw)?.dnsNames ?? [];
   return { names, keyKind: certificate.publicKey.asymmetricKeyType ?? "" };
 }
 
-/** The certificates with their keys, whichever way the options name them. */
+/** The certificates with their keys, in whichever way the options name them. */
 export function certificatePairs({ certs, certFile, keyFile }: TlsFiles): readonly CertificatePair[] {
   return certFile === undefined || keyFile === undefined ? certs : [{ certFile, keyFile }];
 }
 
-/** Its key may stand before it in the file, which Deno would take for the certificate. */
+/** The first certificate in a file. A key may stand before it, which Deno would take for the certificate. */
 function firstCertificate(certFile: string): X509Certificate {
   const [pem] = readTlsFile(certFile).match(PEM_CERTIFICATES) ?? [];
   if (pem === undefined) throw new Error(`${certFile}: there is no certificate in it`);
@@ -71,7 +71,7 @@ function findPairProblem({ certFile, keyFile }: CertificatePair): string | undef
   if (!certificate.ok) return certificate.reason;
   const key = readText(keyFile);
   if (!key.ok) return key.reason;
-  // Asked for here, because most servers have no TLS and loading it takes 9 ms on Bun.
+  // The module is loaded here, because most servers have no TLS and loading it takes 9 ms on Bun.
   const { createPrivateKey, X509Certificate } = process.getBuiltinModule("node:crypto");
   const [leaf] = certificate.text.match(PEM_CERTIFICATES) ?? [];
   if (leaf === undefined) {
@@ -87,7 +87,7 @@ function findPairProblem({ certFile, keyFile }: CertificatePair): string | undef
     return "x509: malformed certificate";
   }
   try {
-    // Deno would take a certificate that stands before it for the key.
+    // Deno would take a certificate that stands before the key for the key.
     const privateKey = createPrivateKey(key.text.match(PRIVATE_KEY)?.[0] ?? key.text);
     if (parsed.publicKey.asymmetricKeyType !== privateKey.asymmetricKeyType) {
       return "tls: private key type does not match public key type";
@@ -126,7 +126,7 @@ function readText(path: string): ReadResult {
   }
 }
 
-/** The module is asked for here: most servers have no TLS, and threads of Deno pay for what they import. */
+/** The module is loaded here, because most servers have no TLS, and threads of Deno pay for what they import. */
 export function readTlsFile(path: string): string {
   return process.getBuiltinModule("node:fs").readFileSync(path, "utf8");
 }

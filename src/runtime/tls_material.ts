@@ -3,26 +3,26 @@ import { certificateSets } from "./certificate_sets.ts";
 import { readTlsFile } from "./tls_files.ts";
 
 /**
- * A `tls` block with what is in its files, for the runtime's own TLS. Plain data: main reads it once, so that every thread
- * makes its contexts of the same, whatever becomes of the files.
+ * A `tls` block with the contents of its files, for the runtime's own TLS. It is plain data: main reads it once, so
+ * that all threads make their contexts from the same, whatever happens to the files.
  */
 export interface TlsMaterial
   extends Pick<TlsOptions, "verify" | "insecure" | "cipherSuites" | "curvePreferences" | "minVersion"> {
-  /** As `certificateSets` has them: there is a first one always. */
+  /** Those of `certificateSets`: there is always a first one. */
   readonly sets: readonly CertificateTexts[];
-  /** The authorities, where the block names some. */
+  /** The authorities, if the block names some. */
   readonly ca: string | undefined;
 }
 
-/** PEM texts; each certificate has its key at the same place. */
+/** PEM texts. Each certificate has its key at the same place in the other list. */
 export interface CertificateTexts {
-  /** DNS names that clients may ask for to get it; empty where there is no choice. */
+  /** DNS names by which clients may ask for it; empty if there is no choice. */
   readonly names: readonly string[];
   readonly certs: readonly string[];
   readonly keys: readonly string[];
 }
 
-/** Reads the files of a block. Throws where one cannot be read. */
+/** Reads the files of a block. Throws if one cannot be read. */
 export function readTlsMaterial(options: TlsOptions): TlsMaterial {
   const { verify, insecure, cipherSuites, curvePreferences, minVersion, caFile } = options;
   return {

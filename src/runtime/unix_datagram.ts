@@ -9,8 +9,9 @@ export type DatagramPosix = Pick<Posix, "addressOf" | "close" | "errno" | "funct
 const SOCKADDR_UN_BYTES = 110;
 
 /**
- * Connects a Unix datagram socket to `path`, as syslog daemons have one at /dev/log; `node:` has no such socket.
- * Undefined where nobody listens there. A message the daemon has no room for is lost: a log must not hold the server up.
+ * Connects a Unix datagram socket to `path`, such as the /dev/log of a syslog daemon. `node:` has no such sockets.
+ * Undefined if nobody listens there. A message that the daemon has no room for is lost, because a log must not hold the
+ * server up.
  */
 export function openUnixDatagram(posix: DatagramPosix, path: string): SyslogTransport | undefined {
   const address = encodeUnixAddress(path);
@@ -21,7 +22,7 @@ export function openUnixDatagram(posix: DatagramPosix, path: string): SyslogTran
   return {
     send(message: Uint8Array): void {
       if (isClosed) return;
-      // An address stays true only for storage that nothing else owns.
+      // Only storage that nothing else owns keeps its address.
       const bytes = new Uint8Array(new ArrayBuffer(message.length));
       bytes.set(message);
       if (sendOn(posix, fd, bytes) >= 0 || posix.errno() === EAGAIN) return;
@@ -37,7 +38,7 @@ export function openUnixDatagram(posix: DatagramPosix, path: string): SyslogTran
   };
 }
 
-/** `struct sockaddr_un`, or undefined where the path does not fit in one. */
+/** `struct sockaddr_un`, or undefined if the path does not fit into one. */
 export function encodeUnixAddress(path: string): Uint8Array | undefined {
   const pathBytes = new TextEncoder().encode(path);
   if (pathBytes.length > SOCKADDR_UN_BYTES - 3) return undefined;

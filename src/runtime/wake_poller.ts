@@ -1,14 +1,14 @@
-/** How any thread wakes the poller of another. Apart from the pollers: who wakes one needs none. */
+/** How any thread wakes the poller of another. This is apart from the pollers, because waking one needs none. */
 import type { Posix } from "./posix/posix.ts";
 
-/** Adds 1 to the poller's eventfd. From any thread; about a microsecond, so only when the other side sleeps. */
+/** Adds 1 to the poller's eventfd, from any thread. It takes about 1 µs, so call it only if the other side sleeps. */
 export function wakeEpollPoller(posix: Posix, wakeHandle: number): void {
   posix.signalEventfd(wakeHandle);
 }
 
 /**
- * Wakes the poller whose wake word is `words[wakeHandle]`, from any thread. `words` is the array given to
- * that poller or another view of the same memory.
+ * Wakes the poller whose wake word is `words[wakeHandle]`, from any thread. `words` is the array that the poller was
+ * given, or another view of the same memory.
  */
 export function wakeSocketPoller(words: Int32Array, wakeHandle: number): void {
   Atomics.add(words, wakeHandle, 1);

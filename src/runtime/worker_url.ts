@@ -3,7 +3,7 @@ const INSIDE_BUN_EXECUTABLE = "file:///$bunfs/root/";
 
 /**
  * Where the code of a kind of thread is: in `workers/` of the repository. An executable (`scripts/executable.ts`) holds
- * these files under their paths in the repository, and one of Deno's modules their own, too.
+ * these files under their paths in the repository. In an executable of Deno, modules keep their own paths as well.
  */
 export function workerUrl(file: "acceptor.ts" | "logins.ts" | "shard.ts"): URL {
   const root = import.meta.url.startsWith(INSIDE_BUN_EXECUTABLE) ? "." : "../..";

@@ -3,8 +3,8 @@ import type { NativeFunction } from "../posix/libc.ts";
 import type { Callable } from "../posix/posix.ts";
 
 /**
- * A library's functions through `bun:ffi`. Whatever is 64 bits wide is declared `ptr`, which takes a number in 2 ns
- * where `u64_fast` takes 8 (Bun 1.4.5). Throws where the library or one of the functions is missing.
+ * A library's functions through `bun:ffi`. Parameters of 64 bits are declared `ptr`, which takes a number in 2 ns where
+ * `u64_fast` takes 8 (Bun 1.4.5). Throws if the library or one of the functions is missing.
  */
 export function openBunLibrary<Table extends Readonly<Record<string, NativeFunction>>>(
   file: string,

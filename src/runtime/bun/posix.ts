@@ -3,7 +3,7 @@ import { LIBC_FILE, LIBC_FUNCTIONS } from "../posix/libc.ts";
 import { Posix } from "../posix/posix.ts";
 import { openBunLibrary } from "./library.ts";
 
-/** libc through `bun:ffi`. Throws where it cannot be opened. */
+/** libc through `bun:ffi`. Throws if it cannot be opened. */
 export function openBunPosix(): Posix {
   return new Posix(
     {

@@ -8,7 +8,7 @@ import { openBunLibrary } from "./library.ts";
 import { openBunOpenSsl } from "./openssl.ts";
 import { openBunPosix } from "./posix.ts";
 
-/** By type, since programs on Deno are checked with this file and without the types of Bun. */
+/** Declared here, because programs on Deno are checked with this file and without Bun's types. */
 const { Bun } = globalThis as unknown as {
   readonly Bun: { readonly version: string; gc(isForced: boolean): void };
 };

@@ -2,7 +2,7 @@ import { LIBC_FILE, type NativeFunction } from "../posix/libc.ts";
 import { deno } from "./globals.ts";
 import { openDenoSymbols } from "./library.ts";
 
-/** Growth of the process, since it was smallest, below which there is nothing worth collecting. */
+/** The process must have grown by this much since it was smallest before a collection is worth its time. */
 const GROWTH_BYTES_MIN = 16 * 2 ** 20;
 
 const TRIM = { malloc_trim: { parameters: ["size"], result: "i32" } } as const satisfies Record<
@@ -10,19 +10,19 @@ const TRIM = { malloc_trim: { parameters: ["size"], result: "i32" } } as const s
   NativeFunction
 >;
 
-/** The least that was left by a collection. */
+/** The smallest size that the process had after a collection. */
 let leastBytes = 0;
 let giveBack: (() => void) | undefined;
 
 /**
- * Frees the calling thread's garbage and gives what it held back to the system. V8 does the one only behind --expose-gc, with
- * which `bin/nats-server` and executables start Deno, and glibc the other only when asked.
+ * Frees the calling thread's garbage, and gives its memory back to the system. V8 lets a program ask for the first only
+ * with --expose-gc, with which `bin/nats-server` and executables start Deno. glibc does the second only when asked.
  */
 export function collectDenoGarbage(): void {
   const { gc } = globalThis as { gc?: () => void };
   if (gc === undefined || deno.memoryUsage().rss - leastBytes < GROWTH_BYTES_MIN) return;
   gc();
-  // The buffers that one finds are freed beside; the next one waits for that.
+  // The buffers that one collection finds are freed in the background. The next one waits for that.
   gc();
   giveBack ??= openGiveBack();
   giveBack();
@@ -30,7 +30,7 @@ export function collectDenoGarbage(): void {
   if (leastBytes === 0 || bytes < leastBytes) leastBytes = bytes;
 }
 
-/** Does nothing where there is no FFI, or a C library of another kind. */
+/** A function that does so. It does nothing if there is no FFI, or another C library than glibc. */
 function openGiveBack(): () => void {
   if (deno.permissions.querySync({ name: "ffi", path: LIBC_FILE }).state !== "granted") return () => {};
   try {

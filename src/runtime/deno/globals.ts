@@ -1,6 +1,6 @@
 /**
- * The few members of Deno we use, declared by hand: the project is checked with Bun's types, and Deno's
- * own declarations clash with them.
+ * The few members of Deno that we use. They are declared by hand, because the project is checked with Bun's types,
+ * which clash with Deno's own declarations.
  */
 export interface DenoGlobal {
   readonly version: { readonly deno: string };

@@ -4,7 +4,7 @@ import { deno } from "./globals.ts";
 
 export type DenoFunction = (...values: (number | bigint)[]) => number | bigint;
 
-/** A library's functions as `Deno.dlopen` gives them: whatever is 64 bits wide is a BigInt. */
+/** A library's functions as `Deno.dlopen` gives them. Values of 64 bits are BigInts. */
 export function openDenoSymbols(
   file: string,
   table: Readonly<Record<string, NativeFunction>>,
@@ -16,7 +16,7 @@ export function openDenoSymbols(
   return deno.dlopen(file, declarations).symbols as Record<string, DenoFunction>;
 }
 
-/** Any function of a table, at the cost of an array and a BigInt or two: fine for cold calls. */
+/** The functions of a table for cold calls: each call costs an array and a BigInt or two. */
 export function coldFunctions<Table extends Readonly<Record<string, NativeFunction>>>(
   symbols: Record<string, DenoFunction>,
   table: Table,

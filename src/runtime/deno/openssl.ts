@@ -3,20 +3,20 @@ import { OpenSsl, type OpenSslFunctions } from "../openssl/openssl.ts";
 import type { Posix } from "../posix/posix.ts";
 import { coldFunctions, type DenoFunction, openDenoSymbols } from "./library.ts";
 
-/** OpenSSL through `Deno.dlopen`. Throws where it cannot be opened. */
+/** OpenSSL through `Deno.dlopen`. Throws if it cannot be opened. */
 export function openDenoOpenSsl(file: string, posix: Posix): OpenSsl {
   const symbols = openDenoSymbols(file, LIBSSL_FUNCTIONS);
   return new OpenSsl({ ...coldFunctions(symbols, LIBSSL_FUNCTIONS), ...hotFunctions(symbols) }, posix);
 }
 
-/** The calls of the data plane, as `deno/posix.ts` has them: addresses pass through memory, not through BigInts. */
+/** The calls of the data plane. As in `deno/posix.ts`, addresses are passed through memory, not as new BigInts. */
 function hotFunctions(symbols: Record<string, DenoFunction>): Partial<OpenSslFunctions> {
   type Fast<P extends (number | bigint)[]> = (...values: P) => number;
   const read = symbols.SSL_read as Fast<[bigint, bigint, number]>;
   const write = symbols.SSL_write as Fast<[bigint, bigint, number]>;
   const getError = symbols.SSL_get_error as Fast<[bigint, number]>;
   const hasPending = symbols.SSL_has_pending as Fast<[bigint]>;
-  // Words 0 and 1: the connection; words 2 and 3: the address of the bytes.
+  // Words 0 and 1 are the connection, words 2 and 3 the address of the bytes.
   const words = new Uint32Array(new ArrayBuffer(16));
   const wide = new BigUint64Array(words.buffer);
   return {

@@ -7,11 +7,11 @@ import { coldFunctions, type DenoFunction, openDenoSymbols } from "./library.ts"
 /**
  * libc through `Deno.dlopen`. Needs `--allow-ffi`; throws without it, or without libc.
  *
- * A 64-bit parameter is declared `usize`, which wants a BigInt. The hot calls read theirs out of a
- * `BigUint64Array`: optimised code passes the word on without making a BigInt. Per argument in Deno 2.9.6:
- * 5 ns so, 19 ns for `BigInt(n)`, 107 ns for a number given to a `usize`, 10 ns for a `buffer`, none for a
- * `pointer` object made beforehand (but 70 ns to make one). `u32` for a `size_t` would be quick, too, yet
- * nothing promises that the register's upper half is clear.
+ * A 64-bit parameter is declared `usize`, which takes a BigInt. The hot calls read theirs from a `BigUint64Array`:
+ * optimised code passes the word on without making a BigInt. An argument costs 5 ns in this way (Deno 2.9.6). It would
+ * cost 19 ns with `BigInt(n)`, 107 ns for a number given to a `usize`, 10 ns for a `buffer`, and nothing for a
+ * `pointer` object made beforehand, which takes 70 ns to make. `u32` for a `size_t` would be quick, too, but nothing
+ * promises that the register's upper half is clear.
  */
 export function openDenoPosix(): Posix {
   const symbols = openDenoSymbols(LIBC_FILE, LIBC_FUNCTIONS);
@@ -45,7 +45,7 @@ function hotFunctions(symbols: Record<string, DenoFunction>): Partial<NativeFunc
   const recv = symbols.recv as Fast<[number, bigint, bigint, number]>;
   const send = symbols.send as Fast<[number, bigint, bigint, number]>;
   const memcpy = symbols.memcpy as Fast<[bigint, bigint, bigint]>;
-  // Words 0 and 1: the address; words 2 and 3: the size, whose upper half stays 0; words 4 and 5: a second address.
+  // Words 0 and 1 are the address, words 2 and 3 the size, whose upper half stays 0, words 4 and 5 a second address.
   const words = new Uint32Array(new ArrayBuffer(24));
   const wide = new BigUint64Array(words.buffer);
   return {

@@ -13,7 +13,7 @@ import { openDenoOpenSsl } from "./openssl.ts";
 import { openDenoPosix } from "./posix.ts";
 import { onDenoSignal } from "./signals.ts";
 
-/** Tried on Deno 2.9.6: its node:tls takes these options and does not go by them. */
+/** Deno's node:tls takes these options but does not apply them (tried on Deno 2.9.6). */
 function findDenoTlsLimit(options: TlsOptions, roles: readonly HandshakeRole[]): string | undefined {
   const { verify, cipherSuites, curvePreferences } = options;
   if (verify && roles.includes("server")) return "tls: Deno's own TLS does not verify client certificates";

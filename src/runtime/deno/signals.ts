@@ -5,10 +5,10 @@ const INSPECTOR_OPENS_MS = 100;
 const INSPECTOR_CHECK_MS = 2;
 
 /**
- * `process.on`, and a guard: since 2.9.2 a Deno process that is half a second old opens its inspector on
- * 127.0.0.1:9229 when it gets SIGUSR1, whoever else listens (denoland/deno#35738), and a debugger port is
- * nothing a log rotation should open. There is no flag against it, so it is closed again at once. An
- * inspector that was asked for with `--inspect` stays.
+ * `process.on`, and a guard: since 2.9.2, a Deno process that is half a second old opens its inspector on
+ * 127.0.0.1:9229 when it gets SIGUSR1, even if the program listens to the signal (denoland/deno#35738). A log rotation
+ * must not open a debugger port. There is no flag against it, so the port is closed again at once. An inspector that
+ * was asked for with `--inspect` stays.
  */
 export function onDenoSignal(name: SignalName, handler: () => void): () => void {
   const listener = () => {

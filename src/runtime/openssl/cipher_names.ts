@@ -1,4 +1,4 @@
-/** TLS 1.2 suites as configurations name them (IANA), and as OpenSSL does. Of TLS 1.3 all are always on. */
+/** TLS 1.2 suites as configurations name them (IANA) and as OpenSSL does. Those of TLS 1.3 are always on. */
 const OPENSSL_NAMES: ReadonlyMap<string, string> = new Map([
   ["TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"],
   ["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "ECDHE-RSA-AES128-GCM-SHA256"],
@@ -24,7 +24,7 @@ const OPENSSL_NAMES: ReadonlyMap<string, string> = new Map([
   ["TLS_RSA_WITH_AES_256_GCM_SHA384", "AES256-GCM-SHA384"],
 ]);
 
-/** Where the configuration names none. Source: nats-server `defaultCipherSuites`. */
+/** The suites if the configuration names none. Source: nats-server `defaultCipherSuites`. */
 const DEFAULT_SUITES = [
   "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
   "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
@@ -34,17 +34,17 @@ const DEFAULT_SUITES = [
   "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
 ];
 
-/** Those of TLS 1.3 in Go's order on processors with AES. */
+/** The suites of TLS 1.3, in Go's order on processors with AES. */
 export const TLS13_SUITES = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 
-/** OpenSSL's name of one suite; undefined for one of TLS 1.3. */
+/** OpenSSL's name of a suite; undefined for one of TLS 1.3. */
 export function openSslCipherName(suite: string): string | undefined {
   return OPENSSL_NAMES.get(suite);
 }
 
 /**
- * OpenSSL's names of the TLS 1.2 suites to allow, in order of preference. Names of TLS 1.3 suites say nothing, as in
- * nats-server: where there are only such, TLS 1.2 has the default suites.
+ * OpenSSL's names of the TLS 1.2 suites to allow, in order of preference. As in nats-server, names of TLS 1.3 suites
+ * have no effect: if there are only such, TLS 1.2 has the default suites.
  */
 export function openSslCipherNames(suites: readonly string[]): string[] {
   const names = suites.flatMap((suite) => OPENSSL_NAMES.get(suite) ?? []);

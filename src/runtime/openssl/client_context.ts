@@ -1,4 +1,4 @@
-/** What OpenSSL dials with: whom it trusts, and the certificate that it shows to who asks. */
+/** What OpenSSL dials with: the authorities that it trusts, and the certificate that it shows if it is asked. */
 import type { TlsOptions } from "../../config/tls.ts";
 import { certificateSets } from "../certificate_sets.ts";
 import type { OpenSsl } from "./openssl.ts";
@@ -8,7 +8,7 @@ export type ClientContextResult =
   | { readonly ok: true; readonly address: number }
   | { readonly ok: false; readonly reason: string };
 
-/** An `SSL_CTX` for connections that we open, or what is wrong with the options. As `createServerContexts` otherwise. */
+/** An `SSL_CTX` for connections that we open, or what is wrong with the options. See `createServerContexts`. */
 export function createClientContext(openSsl: OpenSsl, options: TlsOptions): ClientContextResult {
   // The first set has the first certificate of each kind of key.
   const { pairs } = certificateSets(options)[0]!;

@@ -3,8 +3,8 @@ import type { HandshakeError } from "../tls.ts";
 import { ERR_REASON_MASK } from "./libssl.ts";
 
 /**
- * Go's words for what OpenSSL finds wrong with a handshake, by its reason codes (sslerr.h); operators look for these
- * lines. Source: Go crypto/tls, crypto/x509; the lines of nats-server 2.15.2.
+ * Go's words for what OpenSSL finds wrong with a handshake, by its reason codes (sslerr.h). Operators look for these
+ * lines. Source: Go crypto/tls, crypto/x509; the log of nats-server 2.15.2.
  */
 const TEXTS: ReadonlyMap<number, string> = new Map([
   [101, "tls: no ECDHE curve supported by both the client and server"],
@@ -66,7 +66,7 @@ const ALERTS: ReadonlyMap<number, string> = new Map([
   [120, "no application protocol"],
 ]);
 
-/** X509_V_ERR_… of certificates that are refused for what they are, not for who signed them. */
+/** X509_V_ERR_… of certificates that are refused for another reason than who signed them. */
 const FAULTS: ReadonlyMap<number, CertificateFault> = new Map([
   [9, "outside its time"],
   [10, "outside its time"],
@@ -80,8 +80,9 @@ const FAULTS: ReadonlyMap<number, CertificateFault> = new Map([
 ]);
 
 /**
- * `reasonText` gives OpenSSL's own words. Where a certificate is refused, `verifyResult` is X509_V_… and
- * `certificates` the peer's first and what else is known of its chain, DER; `serverName` what a server is called.
+ * Why a handshake failed, by OpenSSL's error `code`. If a certificate is refused, `verifyResult` is X509_V_…,
+ * `certificates` are the peer's own and what else is known of its chain, DER, and `serverName` is the name of a server.
+ * `reasonText` gives OpenSSL's own words.
  */
 export function handshakeErrorOf(
   code: number,

@@ -1,10 +1,10 @@
 /**
- * OpenSSL 3 as data: what we call of libssl and libcrypto, once for both FFIs, and the numbers that go with it.
- * Source: the man pages (section 3ssl) and OpenSSL's public headers ssl.h, err.h, tls1.h, x509_vfy.h.
+ * OpenSSL 3 as data: the functions of libssl and libcrypto that we call, once for both FFIs, and the numbers that go
+ * with them. Source: the man pages (section 3ssl) and OpenSSL's public headers ssl.h, err.h, tls1.h, x509_vfy.h.
  */
 import type { NativeFunction } from "../posix/libc.ts";
 
-/** libcrypto comes with it: looking a name up in a library looks in those it needs, too. */
+/** libcrypto comes with it, because a name is also looked up in the libraries that a library needs. */
 export const LIBSSL_FILE = "libssl.so.3";
 
 export const LIBSSL_FUNCTIONS = {
@@ -72,7 +72,7 @@ export const LIBSSL_FUNCTIONS = {
   i2d_X509: { parameters: ["pointer", "pointer"], result: "i32" },
 } as const satisfies Record<string, NativeFunction>;
 
-/** No clean-up at exit: a thread may still be inside a call. */
+/** There is no clean-up at exit, because a thread may still be inside a call. */
 export const OPENSSL_INIT_NO_ATEXIT = 0x80000;
 export const OPENSSL_VERSION_STRING = 6;
 
@@ -87,7 +87,7 @@ export const SSL_VERIFY_NONE = 0;
 export const SSL_VERIFY_PEER = 1;
 export const SSL_VERIFY_FAIL_IF_NO_PEER_CERT = 2;
 
-/** `cmd` of `BIO_ctrl`, and its argument: the `SSL` goes with the `BIO`. */
+/** `cmd` of `BIO_ctrl`, and its argument: the `SSL` is freed with the `BIO`. */
 export const BIO_C_SET_SSL = 109;
 export const BIO_CLOSE = 1;
 
@@ -120,7 +120,7 @@ export const SSL_OP_NO_RENEGOTIATION = 0x40000000;
 
 export const SSL_SESS_CACHE_OFF = 0;
 
-/** Whatever is in the file of authorities is trusted, intermediate ones included. */
+/** Every certificate in the file of authorities is trusted, intermediate ones included. */
 export const X509_V_FLAG_PARTIAL_CHAIN = 0x80000;
 export const X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS = 0x4;
 export const X509_CHECK_FLAG_NEVER_CHECK_SUBJECT = 0x20;

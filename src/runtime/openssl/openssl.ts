@@ -4,10 +4,10 @@ import { type LIBSSL_FUNCTIONS, OPENSSL_INIT_NO_ATEXIT, OPENSSL_VERSION_STRING }
 export type OpenSslFunctions = Callable<typeof LIBSSL_FUNCTIONS>;
 
 /**
- * OpenSSL for one thread. Its functions answer as they do in C.
+ * OpenSSL for one thread. Its functions return what they do in C.
  *
- * Errors wait in a queue of the thread. `SSL_get_error` looks at it, so it must be empty before each call on a
- * connection: whoever meets a failure empties it with `takeErrors`.
+ * Errors wait in a queue of the thread. `SSL_get_error` looks at the queue, so it must be empty before each call on a
+ * connection. The caller that meets a failure empties it with `takeErrors`.
  */
 export class OpenSsl {
   readonly functions: OpenSslFunctions;
@@ -16,7 +16,7 @@ export class OpenSsl {
   readonly read: OpenSslFunctions["SSL_read"];
   /** Hot. `write(ssl, address, lengthBytes)`: bytes taken, or ≤ 0 and `getError` says why. */
   readonly write: OpenSslFunctions["SSL_write"];
-  /** `getError(ssl, result)`, directly after the call that gave `result`. */
+  /** `getError(ssl, result)`, to be called directly after the call that gave `result`. */
   readonly getError: OpenSslFunctions["SSL_get_error"];
   /** Hot. Whether bytes are buffered, whole records or not. */
   readonly hasPending: OpenSslFunctions["SSL_has_pending"];
@@ -35,7 +35,7 @@ export class OpenSsl {
     functions.OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, 0);
   }
 
-  /** Such as `3.0.19`. */
+  /** OpenSSL's version, such as `3.0.19`. */
   get version(): string {
     return this.posix.textAt(this.functions.OpenSSL_version(OPENSSL_VERSION_STRING));
   }
@@ -63,7 +63,7 @@ export class OpenSsl {
     return this.posix.textAt(this.functions.ERR_reason_error_string(code)) || `error ${code.toString(16)}`;
   }
 
-  /** The address of a C string with this text, good until the next call. */
+  /** The address of a C string with this text. It is valid until the next call. */
   addressOfText(text: string): number {
     const encoded = new TextEncoder().encode(text);
     this.#text = new Uint8Array(new ArrayBuffer(encoded.length + 1));

@@ -1,15 +1,15 @@
 /**
- * Fills TLS records from what callers write, and remembers those that OpenSSL has made and the kernel has not taken whole.
- * Hot: once per batch of messages.
+ * Fills TLS records from what callers write, and remembers the records that OpenSSL has made but the kernel has not
+ * taken completely. Hot: runs once per batch of messages.
  *
- * Such a record is _owed_: the caller is told that its bytes are not out, and offers them again. Once the record is out they
- * are its _credit_, since they must not go out twice.
+ * The bytes of such a record are _owed_: the caller is told that they are not out, and offers them again. Once the
+ * record is out they are _credit_, because they must not go out twice.
  */
 import { WOULD_BLOCK } from "../poller.ts";
 import type { Posix } from "../posix/posix.ts";
 import { RECORD_BYTES_MAX } from "./libssl.ts";
 
-/** Hands OpenSSL one record of a slot: how many bytes of it are out, WOULD_BLOCK or WRITE_FAILED. */
+/** Hands OpenSSL one record of a slot. Returns how many bytes of it are out, WOULD_BLOCK or WRITE_FAILED. */
 export type SendRecord = (slot: number, address: number, lengthBytes: number) => number;
 
 export class RecordWriter {
@@ -17,7 +17,7 @@ export class RecordWriter {
   readonly #send: SendRecord;
   /** A buffer of RECORD_BYTES_MAX, to fill a record from many pieces. */
   readonly #recordAddress: number;
-  /** The shared memory, where iovecs are. */
+  /** The shared memory, in which iovecs lie. */
   readonly #memoryWords: Uint32Array;
   /** By slot. */
   readonly #owedBytes: Uint16Array;
@@ -38,24 +38,27 @@ export class RecordWriter {
     this.#send = send;
   }
 
-  /** Nobody has written to the slot's connection. */
+  /** Begins with a new connection in the slot. */
   begin(slot: number): void {
     this.#owedBytes[slot] = 0;
     this.#creditBytes[slot] = 0;
   }
 
-  /** Whether a record is not out. */
+  /** Whether a record is not out completely. */
   isOwed(slot: number): boolean {
     return this.#owedBytes[slot] !== 0;
   }
 
-  /** The one piece of an iovec array at `word` of the memory. Returns as all of these: bytes taken, or SendRecord's codes. */
+  /**
+   * Writes the one piece of an iovec array at `word` of the memory. Returns the bytes taken, or one of SendRecord's
+   * codes.
+   */
   writePiece(slot: number, word: number): number {
     const words = this.#memoryWords;
     return this.writeRange(slot, words[word]! + words[word + 1]! * 4294967296, words[word + 2]!);
   }
 
-  /** Several pieces: records are filled from them, since each costs a system call and its framing. */
+  /** Writes several pieces. Records are filled from them, because each record costs a system call and its framing. */
   writePieces(slot: number, firstWord: number, count: number): number {
     const words = this.#memoryWords;
     const memcpy = this.#memcpy;
@@ -63,7 +66,7 @@ export class RecordWriter {
     for (let i = 0; i < count; i++) total += words[firstWord + i * 4 + 2]!;
     let taken = this.#settle(slot, total);
     if (taken < 0) return taken;
-    // Where `taken` falls: the piece, and the bytes of it that are out.
+    // The piece that `taken` reaches into, and how many of its bytes are out.
     let word = firstWord;
     let skipped = taken;
     while (taken < total) {
@@ -102,13 +105,13 @@ export class RecordWriter {
   }
 
   /**
-   * Sends what OpenSSL holds of an unfinished record and counts what the caller offers again of it. Returns how many of
-   * `lengthBytes` are thereby out, or one of the codes.
+   * Sends what OpenSSL holds of an unfinished record, and takes off the credit what the caller offers again. Returns
+   * how many of `lengthBytes` are out by that, or one of the codes.
    */
   #settle(slot: number, lengthBytes: number): number {
     const owed = this.#owedBytes[slot]!;
     if (owed > 0) {
-      // The record is made: OpenSSL looks at the length alone.
+      // The record is made already, so OpenSSL looks only at the length.
       const written = this.#writeRecord(slot, this.#recordAddress, owed);
       if (written < 0) return written;
       this.#owedBytes[slot] = 0;

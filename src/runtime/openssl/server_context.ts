@@ -30,13 +30,19 @@ import {
 import type { OpenSsl } from "./openssl.ts";
 import { allowStapling } from "./stapling.ts";
 
-/** Ciphertext taken from the socket at a time. */
+/** How much ciphertext is taken from the socket at a time. */
 const READ_AHEAD_BYTES = 64 * 1024;
-/** RSA keys of 1,024 bits and more, as Go has it; distributions ask for more, which existing files may not have. */
+/**
+ * Allows RSA keys of 1,024 bits and more, as Go does. Distributions of OpenSSL ask for more bits than existing keys may
+ * have.
+ */
 const SECURITY_LEVEL = 1;
-/** As Go sends. */
+/** As many as Go sends. */
 const TICKETS_PER_HANDSHAKE = 1;
-/** Sessions of one server are good on it alone; tickets are sealed with keys of the context anyway. */
+/**
+ * OpenSSL requires a name for sessions. They are valid on one server anyway, because its context's keys seal the
+ * tickets.
+ */
 const SESSION_CONTEXT = "midge";
 
 export type ServerContextsResult =
@@ -44,10 +50,10 @@ export type ServerContextsResult =
   | { readonly ok: false; readonly reason: string };
 
 /**
- * An `SSL_CTX` for each certificate of a listener, or what is wrong with its options. All threads of the process may use
- * them; live connections hold them too, so `freeContexts` may come while they last.
+ * Makes an `SSL_CTX` for each certificate of a listener, or says what is wrong with its options. All threads of the
+ * process may use them. Live connections hold them, too, so `freeContexts` may be called while there are some.
  *
- * The files are known to be readable and to fit together (`findTlsFileProblem`).
+ * The caller has checked that the files are readable and fit together (`findTlsFileProblem`).
  */
 export function createServerContexts(openSsl: OpenSsl, options: TlsOptions): ServerContextsResult {
   const contexts: OpenSslContext[] = [];
@@ -66,7 +72,7 @@ export function freeContexts(openSsl: OpenSsl, contexts: readonly OpenSslContext
   for (const { address } of contexts) openSsl.functions.SSL_CTX_free(address);
 }
 
-/** The address of a context for one side of handshakes, or what is wrong. */
+/** Makes a context for one side of handshakes. Returns its address, or what is wrong. */
 export function createContext(
   openSsl: OpenSsl,
   role: HandshakeRole,
@@ -100,13 +106,13 @@ function configure(
   const modes =
     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS;
   functions.SSL_CTX_ctrl(context, SSL_CTRL_MODE, modes, 0);
-  // One call takes no more than what was read at once, whatever records a peer makes up.
+  // So one call takes no more than what was read at once, whatever records a peer sends.
   functions.SSL_CTX_ctrl(context, SSL_CTRL_CLEAR_MODE, SSL_MODE_AUTO_RETRY, 0);
   functions.SSL_CTX_ctrl(context, SSL_CTRL_SET_READ_AHEAD, 1, 0);
   functions.SSL_CTX_set_default_read_buffer_len(context, READ_AHEAD_BYTES);
   functions.SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_OFF, 0);
   if (options.ocspPeer?.verify === true) {
-    // A session that is resumed keeps nothing of the chain but the peer's own certificate, and all of it is checked.
+    // All of a peer's chain is checked, but a session that is resumed keeps only the peer's own certificate.
     functions.SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
     functions.SSL_CTX_set_num_tickets(context, 0);
   } else functions.SSL_CTX_set_num_tickets(context, TICKETS_PER_HANDSHAKE);
@@ -200,7 +206,7 @@ function useVerification(
     return `failed to parse root ca certificate: ${caFile}: ${whyFailed(openSsl)}`;
   }
   if (role === "server") {
-    // The names are the context's from then on.
+    // From then on the list belongs to the context.
     const names = functions.SSL_load_client_CA_file(openSsl.addressOfText(caFile));
     functions.SSL_CTX_set_client_CA_list(context, names);
   }

@@ -3,13 +3,13 @@ import type { TlsSession } from "../tls.ts";
 import { TLS1_3_VERSION } from "./libssl.ts";
 import type { OpenSsl } from "./openssl.ts";
 
-/** Certificates of a peer that we look at; it chooses how many it sends. */
+/** How many certificates of a peer we look at, because it chooses how many it sends. */
 const CERTIFICATES_MAX = 16;
 
-/** X509_V_ERR_… of chains that lead to nobody we know. */
+/** X509_V_ERR_… of chains that lead to no authority that we know. */
 const UNKNOWN_AUTHORITIES: ReadonlySet<number> = new Set([2, 18, 19, 20, 21]);
 
-/** What a connection agreed on whose handshake is done. */
+/** What the two sides of a connection whose handshake is done have agreed on. */
 export function readSession(openSsl: OpenSsl, connection: number): TlsSession {
   return {
     version: openSsl.functions.SSL_version(connection) === TLS1_3_VERSION ? "1.3" : "1.2",
@@ -18,7 +18,9 @@ export function readSession(openSsl: OpenSsl, connection: number): TlsSession {
   };
 }
 
-/** What was sent, or what the session kept of it after a resumption, of which there is no verified chain. */
+/**
+ * The certificates that were sent. After a resumption: what the session kept of them; there is no verified chain then.
+ */
 function certificates(
   openSsl: OpenSsl,
   connection: number,
@@ -29,7 +31,7 @@ function certificates(
   const leaf = encode(openSsl, own);
   functions.X509_free(own);
   const sent = encodeAll(openSsl, functions.SSL_get_peer_cert_chain(connection));
-  // A server's view of what was sent leaves the peer's own certificate out, a client's does not.
+  // On a server, this list leaves out the peer's own certificate; on a client it does not.
   const isServer = functions.SSL_is_server(connection) === 1;
   const peerCertificates = isServer ? [leaf, ...sent] : sent;
   const verified = encodeAll(openSsl, functions.SSL_get0_verified_chain(connection));
@@ -37,8 +39,9 @@ function certificates(
 }
 
 /**
- * What is known of the certificates that a peer sent when its chain, as far as it was built, was refused for
- * `verifyResult`; its own first, DER. A chain that has no other fault than its authority ends in one of ours.
+ * What is known of the certificates that a peer sent, if its chain was refused for `verifyResult`: the chain as far as
+ * it was built, the peer's own first, DER. A chain that was refused for another reason than its authority ends in one
+ * of our authorities, which is left out.
  */
 export function refusedCertificates(
   openSsl: OpenSsl,
@@ -49,7 +52,7 @@ export function refusedCertificates(
   return chain.length > 1 && !UNKNOWN_AUTHORITIES.has(verifyResult) ? chain.slice(0, -1) : chain;
 }
 
-/** The DER forms of a `STACK_OF(X509)`, of which 0 is an empty one. */
+/** The DER forms of a `STACK_OF(X509)`; address 0 stands for an empty one. */
 function encodeAll(openSsl: OpenSsl, chain: number): Uint8Array[] {
   const { functions } = openSsl;
   const count = chain === 0 ? 0 : Math.min(functions.OPENSSL_sk_num(chain), CERTIFICATES_MAX);

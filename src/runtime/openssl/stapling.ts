@@ -1,8 +1,8 @@
 /**
- * OCSP responses in handshakes. OpenSSL sends the response that a connection was given, provided that a callback of the
- * context agrees. Callbacks into JavaScript would have to run on whichever thread shakes hands, so the callback is a
- * function of OpenSSL's own, `SSL_get_quiet_shutdown`: it changes nothing and returns 0, which here means yes.
- * Source: the man page SSL_CTX_set_tlsext_status_cb(3ssl).
+ * OCSP responses in handshakes. OpenSSL sends the response that a connection was given if a callback of the context
+ * agrees. A callback into JavaScript would have to run on the thread of each handshake, so the callback is one of
+ * OpenSSL's own functions, `SSL_get_quiet_shutdown`. It changes nothing and returns 0, which means yes here. Source:
+ * the man page SSL_CTX_set_tlsext_status_cb(3ssl).
  */
 import { assert } from "../../base/assert.ts";
 import {
@@ -15,7 +15,7 @@ import type { OpenSsl } from "./openssl.ts";
 
 const AGREES = "SSL_get_quiet_shutdown";
 
-/** Connections of this `SSL_CTX` may be given a response. */
+/** Allows connections of this `SSL_CTX` to send responses. */
 export function allowStapling(openSsl: OpenSsl, context: number): void {
   const { functions } = openSsl;
   const library = functions.dlopen(openSsl.addressOfText(LIBSSL_FILE), RTLD_NOW);
@@ -24,9 +24,9 @@ export function allowStapling(openSsl: OpenSsl, context: number): void {
   functions.SSL_CTX_callback_ctrl(context, SSL_CTRL_SET_TLSEXT_STATUS_REQ_CB, agrees);
 }
 
-/** Gives an `SSL` before its handshake the response to be sent, DER, for a client that asks for one. */
+/** Gives an `SSL`, before its handshake, the response that a client gets if it asks for one. DER. */
 export function giveStaple({ functions, posix }: OpenSsl, connection: number, staple: Uint8Array): void {
-  // OpenSSL frees it with the connection.
+  // OpenSSL frees the copy with the connection.
   const copy = functions.CRYPTO_malloc(staple.length, 0, 0);
   if (copy === 0) return;
   posix.memcpy(copy, posix.addressOf(staple), staple.length);

@@ -30,24 +30,24 @@ import { RecordWriter } from "./record_writer.ts";
 import { readSession, refusedCertificates } from "./session.ts";
 import { UsableContexts } from "./usable_contexts.ts";
 
-/** What a slot is; one byte each. */
+/** The states of a slot, a byte each. */
 const PLAIN = 0;
 const SHAKING = 1;
 const SECURE = 2;
-/** OpenSSL said that the connection is beyond use: it may only be freed. */
+/** OpenSSL has said that the connection is unusable: it may only be freed. */
 const BROKEN = 3;
-/** Before the handshake, where the client's first message is to say which certificate it wants. */
+/** Before the handshake, if the client's first message decides about the certificate. */
 const UNNAMED = 4;
 
 /**
- * TLS on top of a poller, through OpenSSL on the sockets themselves. A slot is plain until `startTls`; what a plain one
- * pays is a call and the look at one byte.
+ * TLS on top of a poller, through OpenSSL on the sockets themselves. A slot is plain until `startTls`. A plain one pays
+ * a call and the look at one byte.
  *
  *   PLAIN ─startTls─▶ (UNNAMED ─▶) SHAKING ─handshake─▶ SECURE ─startTls, inside of it─▶ SHAKING …
  *                                     └────────────┬───────┘
  *                                               BROKEN
  *
- * OpenSSL reads ahead, so bytes can be waiting in it that epoll knows nothing of: `wait` reports such slots itself.
+ * OpenSSL reads ahead, so bytes can wait in it that epoll knows nothing of. `wait` itself reports such slots.
  */
 export class TlsPoller implements Poller, Dialler, TlsLayer {
   readonly kind = "epoll";
@@ -61,26 +61,26 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
   readonly #contexts = new UsableContexts();
 
   readonly #states: Uint8Array;
-  // Of slots that are not plain. They are made with the first context: most servers have none.
-  /** The `SSL` of each slot; addresses. */
+  // These are about slots that are not plain. They are made with the first context, because most servers have none.
+  /** The address of the `SSL` of each slot. */
   #connections = new Float64Array(0);
-  /** 1 while the caller wants to hear of bytes to read, of room to write. */
+  /** 1 while the caller wants to be told of bytes to read, and of room to write. */
   #wantsRead = new Uint8Array(0);
   #wantsWrite = new Uint8Array(0);
-  /** 1 while OpenSSL cannot read on before it has written something. */
+  /** 1 while OpenSSL must write something before it can read on. */
   #needsWrite = new Uint8Array(0);
-  /** 1 where TLS is inside of other TLS, which may have read ahead, too. */
+  /** 1 if the TLS is inside of other TLS, which may have read ahead, too. */
   #isNested = new Uint8Array(0);
   /** 1 for slots of #buffered. */
   #isBuffered = new Uint8Array(0);
   /** Slots whose bytes may be waiting in OpenSSL. */
   #buffered: number[] = [];
-  /** Made with the others. */
+  /** Made with the arrays above. */
   #writer: RecordWriter | null = null;
 
-  /** Name of the context of each slot that is UNNAMED. */
+  /** The name of the context of each slot that is UNNAMED. */
   readonly #contextNames = new Map<number, string>();
-  /** Whom we dialled, by the slot of a handshake under way. */
+  /** The name of the server that we dialled, by the slot of a handshake under way. */
   readonly #serverNames = new Map<number, string>();
 
   /** One record, filled from many pieces. */
@@ -89,13 +89,13 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
   readonly #memoryWords: Uint32Array;
   /** Address of each buffer given to `write`. */
   readonly #addresses = new WeakMap<Uint8Array, number>();
-  /** Slots that this poller reports after those of the kernel, in one wait. */
+  /** Slots that the last wait reports after those of the kernel; −1 for one that was closed since. */
   #ownEvents: number[] = [];
   #kernelEventCount = 0;
   #lastError = "";
   #handshakeError: HandshakeError = { text: "", isNoise: false };
 
-  /** `memory` covers the shared memory; `openLibrary` is called for the first context, and may throw. */
+  /** `memory` covers the shared memory. `openLibrary` is called for the first context, and may throw. */
   constructor(
     inner: EpollPoller,
     posix: Posix,
@@ -123,11 +123,11 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
     this.#connections[slot] = source.ssl;
     this.#states[slot] = SECURE;
     this.#begin(slot);
-    // Its last reader may have read ahead.
+    // The thread that had it before may have read ahead.
     this.#setBuffered(slot, 1);
   }
 
-  /** An `SSL` is of no thread: it goes with its socket. */
+  /** An `SSL` belongs to no thread, so it goes with its socket. */
   handOver(slot: number): HandedStream {
     const state = this.#states[slot];
     assert(
@@ -197,7 +197,7 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
   eventFlags(i: number): number {
     if (i >= this.#kernelEventCount) {
       const slot = this.#ownEvents[i - this.#kernelEventCount]!;
-      // Served by an event of the kernel's in the meantime, or closed.
+      // It may have been served by an event of the kernel's in the meantime, or closed.
       return slot < 0 || this.#isBuffered[slot] === 0 ? 0 : READABLE;
     }
     const flags = this.#inner.eventFlags(i);
@@ -271,7 +271,7 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
 
   startTls(slot: number, name: string, dialled: DialledServer | null): void {
     const state = this.#states[slot];
-    // Through a proxy that is spoken with by TLS.
+    // This is TLS through a proxy, with which TLS is spoken already.
     const isNested = state === SECURE && dialled !== null;
     assert(state === PLAIN || isNested, "TlsPoller.startTls: the stream is encrypted already");
     const stream = isNested ? { ssl: this.#connections[slot]! } : { fd: this.#inner.fdOf(slot) };
@@ -284,7 +284,7 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
     this.#begin(slot);
   }
 
-  /** As after `add`: nobody is slowed down, and nobody has written. */
+  /** Sets the slot to what it is after `add`: READABLE is reported, and nothing was written. */
   #begin(slot: number): void {
     this.#wantsRead[slot] = 1;
     this.#wantsWrite[slot] = 0;
@@ -354,7 +354,7 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
     );
   }
 
-  /** Takes the certificate that the client's first bytes ask for; the first one where they ask for none. */
+  /** Chooses the certificate that the client's first bytes ask for, or the first one if they ask for none. */
   #chooseContext(slot: number, connection: number): void {
     this.#states[slot] = SHAKING;
     const fd = this.#inner.fdOf(slot);
@@ -364,7 +364,7 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
     this.#contexts.choose(this.#library(), name, connection, this.#record.subarray(0, Math.max(count, 0)));
   }
 
-  /** The result of a plain call, whose error is the inner poller's to tell. */
+  /** Returns the result of a plain call. If it failed, the inner poller knows why. */
   #plainly(result: number): number {
     if (result < WOULD_BLOCK) this.#lastError = "";
     return result;
@@ -376,7 +376,9 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
     return openSsl;
   }
 
-  /** Reads records until the buffer is full or nothing is left, so that one turn serves what one read of a socket would. */
+  /**
+   * Reads records until the buffer is full or nothing is left, so that one call serves as much as one read of a socket.
+   */
   #readSecure(slot: number, address: number, lengthBytes: number): number {
     const openSsl = this.#openSsl!;
     const connection = this.#connections[slot]!;
@@ -390,7 +392,7 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
           this.#setBuffered(slot, 0);
           return outcome;
         }
-        // What ended the stream is found again by the next read, of which epoll might not tell.
+        // The next read finds again what ended the stream. Epoll might not report it, so the slot counts as buffered.
         this.#setBuffered(slot, outcome === WOULD_BLOCK ? 0 : 1);
         return filled;
       }
@@ -404,12 +406,12 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
     return filled;
   }
 
-  /** 0, WOULD_BLOCK or READ_FAILED, for a read that gave no bytes. Directly after it. */
+  /** 0, WOULD_BLOCK or READ_FAILED, for a read that gave no bytes. To be called directly after it. */
   #readFailure(slot: number, result: number): number {
     const openSsl = this.#openSsl!;
     const code = openSsl.getError(this.#connections[slot]!, result);
     const errno = this.#posix.errno();
-    // Nothing to read means that what was read ahead is used up.
+    // If there is nothing to read, everything that was read ahead is used up.
     if (code === SSL_ERROR_WANT_READ) {
       if (this.#needsWrite[slot] === 1) this.#setNeedsWrite(slot, 0);
       return WOULD_BLOCK;
@@ -423,7 +425,7 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
     return READ_FAILED;
   }
 
-  /** One record of at most RECORD_BYTES_MAX: how much of it is out, WOULD_BLOCK or WRITE_FAILED. */
+  /** Sends a record of at most RECORD_BYTES_MAX. Returns how much of it is out, WOULD_BLOCK or WRITE_FAILED. */
   #sendRecord(slot: number, address: number, lengthBytes: number): number {
     if (this.#states[slot] !== SECURE) return WRITE_FAILED;
     const openSsl = this.#openSsl!;
@@ -437,7 +439,7 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
     return WRITE_FAILED;
   }
 
-  /** The connection is beyond use. */
+  /** Marks the connection as unusable, and notes why. */
   #break(slot: number, code: number, errno: number): void {
     this.#states[slot] = BROKEN;
     const openSsl = this.#openSsl!;
@@ -462,7 +464,7 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
   }
 
   #applyInterest(slot: number): void {
-    // What waits for room to write is not read meanwhile: it would be reported again and again.
+    // A slot that must write first is not read meanwhile, because it would be reported again and again.
     const needsWrite = this.#needsWrite[slot] === 1;
     this.#inner.setInterest(
       slot,
@@ -471,7 +473,7 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
     );
   }
 
-  /** Says goodbye where the connection is whole, as far as the kernel takes it, and gives back what OpenSSL holds. */
+  /** Frees what OpenSSL holds. If the connection is whole, its end is announced, as far as the kernel takes that. */
   #free(slot: number, state: number): void {
     const openSsl = this.#library();
     const connection = this.#connections[slot]!;
@@ -481,7 +483,7 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
     this.#forget(slot);
   }
 
-  /** The slot is plain again. */
+  /** Makes the slot plain again. */
   #forget(slot: number): void {
     this.#connections[slot] = 0;
     this.#isNested[slot] = 0;

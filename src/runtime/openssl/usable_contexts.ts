@@ -1,4 +1,4 @@
-/** What a thread's handshakes are made with, by name, and which of a listener's certificates a client wants. Cold. */
+/** The contexts of a thread's handshakes, by name, and the choice of a listener's certificate. Cold. */
 import { assert } from "../../base/assert.ts";
 import { chooseByServerName, serverNameOf } from "../server_name.ts";
 import type { DialledServer, TlsContext } from "../tls.ts";
@@ -8,23 +8,23 @@ import type { OpenSsl } from "./openssl.ts";
 import { giveStaple } from "./stapling.ts";
 
 interface UsableContext {
-  /** For those who come; see `OpenSslContext`. */
+  /** For connections that are accepted: see `OpenSslContext`. */
   readonly contexts: readonly {
     readonly address: number;
     readonly names: readonly string[];
     readonly staple: Uint8Array<ArrayBuffer> | null;
   }[];
-  /** Of the `SSL_CTX` for those who are dialled. */
+  /** The address of the `SSL_CTX` for connections that we open. */
   readonly clientContext: number | null;
 }
 
-/** What TLS works on: a socket, or other TLS, which goes with it. */
+/** What TLS works on: a socket, or other TLS, which is then freed with it. */
 export type TlsStream = { readonly fd: number } | { readonly ssl: number };
 
 export class UsableContexts {
   readonly #byName = new Map<string, UsableContext>();
 
-  /** Null: there is none of that name any more. */
+  /** Sets the context of this name; with null there is none any more. */
   use(name: string, context: TlsContext | null): void {
     if (context === null) {
       this.#byName.delete(name);
@@ -44,8 +44,8 @@ export class UsableContexts {
   }
 
   /**
-   * A new `SSL` on a stream, by its address. `needsName`: the client's first message is to say which certificate it wants,
-   * see `choose`.
+   * Makes a new `SSL` on a stream and returns its address. `needsName`: the client's first message must be looked at to
+   * choose a certificate, see `choose`.
    */
   connectionFor(
     openSsl: OpenSsl,
@@ -73,10 +73,10 @@ export class UsableContexts {
     return { connection, needsName: false };
   }
 
-  /** Takes the certificate that the client's first bytes ask for; the first one where they ask for none. */
+  /** Chooses the certificate that the client's first bytes ask for, or the first one if they ask for none. */
   choose(openSsl: OpenSsl, name: string, connection: number, firstBytes: Uint8Array): void {
     const { contexts = [] } = this.#byName.get(name) ?? {};
-    // Gone since this handshake began: it goes on with what it was given then.
+    // The contexts were removed since this handshake began. It goes on with the one that it was given then.
     if (contexts.length === 0) return;
     const serverName = firstBytes.length > 0 ? serverNameOf(firstBytes) : "";
     const { address, staple } = chooseByServerName(contexts, serverName);
@@ -85,7 +85,7 @@ export class UsableContexts {
   }
 }
 
-/** What one connection reads and writes is from now on what another one carries. */
+/** Lets one connection read and write through another one. */
 function putInside({ functions }: OpenSsl, connection: number, outer: number): void {
   const bio = functions.BIO_new(functions.BIO_f_ssl());
   assert(bio !== 0, "OpenSSL makes a BIO");

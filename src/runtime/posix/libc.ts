@@ -1,13 +1,13 @@
 /**
- * libc as data: what we call, once for both FFIs, and the numbers that go with it.
+ * libc as data: the functions that we call, once for both FFIs, and the numbers that go with them.
  *
  * Linux on x86-64 and arm64 share every number here except the layout of `struct epoll_event`.
  * Source: the man pages (section 2) and the kernel's uapi headers (asm-generic).
  */
 
 /**
- * How a value crosses the FFI. Every one is a plain number here; `pointer` (an address) and `size`
- * (`size_t`) take a whole 64-bit register, so that nothing stale is left in its upper half.
+ * How a value crosses the FFI. Every value is a plain number here. `pointer` (an address) and `size` (`size_t`) take a
+ * whole 64-bit register, so that nothing stale is left in its upper half.
  */
 export type NativeType = "i32" | "u32" | "pointer" | "size";
 
@@ -49,7 +49,7 @@ export const LIBC_FUNCTIONS = {
 
 export const LIBC_FILE = "libc.so.6";
 
-/** errno values a socket server meets, with the words Go (and so nats-server) prints for them. */
+/** The errno values that a socket server meets, with the words that Go, and so nats-server, prints for them. */
 export const ERRNO_TEXTS: ReadonlyMap<number, readonly [name: string, text: string]> = new Map([
   [1, ["EPERM", "operation not permitted"]],
   [2, ["ENOENT", "no such file or directory"]],
@@ -125,7 +125,7 @@ export const EPOLL_CTL_DEL = 2;
 export const EPOLL_CTL_MOD = 3;
 export const EPOLL_CLOEXEC = 0o2000000;
 export const EPOLLIN = 0x1;
-/** An event for each change, not for as long as it lasts. */
+/** There is an event for each change, not as long as the state lasts. */
 export const EPOLLET = 0x80000000;
 export const EPOLLOUT = 0x4;
 export const EPOLLERR = 0x8;
@@ -134,7 +134,6 @@ export const EPOLLHUP = 0x10;
 export const EFD_NONBLOCK = 0o4000;
 export const EFD_CLOEXEC = 0o2000000;
 
-/** The kernel takes at most this many entries in one `readv` or `writev`. */
 /** `struct iovec`: u64 address, u64 length. */
 export const IOVEC_BYTES = 16;
 
@@ -142,12 +141,12 @@ export const IOVEC_BYTES = 16;
 export const POLLFD_BYTES = 8;
 export const POLLIN = 0x1;
 
-/** `struct sockaddr_in6`, the largest address we meet; `sockaddr_in` is 16 bytes. */
+/** `struct sockaddr_in`, and `struct sockaddr_in6`, the largest address that we meet. */
 export const SOCKADDR_IN_BYTES = 16;
 export const SOCKADDR_IN6_BYTES = 28;
 
 /**
- * `struct epoll_event` is { u32 events; u64 data }, packed on x86-64 alone. We keep a u32 in `data`.
+ * `struct epoll_event` is { u32 events; u64 data }. It is packed on x86-64 alone. We keep a u32 in `data`.
  */
 export function epollEventLayout(architecture: string): { bytes: number; dataOffset: number } {
   return architecture === "x64" ? { bytes: 12, dataOffset: 4 } : { bytes: 16, dataOffset: 8 };

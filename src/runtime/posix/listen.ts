@@ -3,7 +3,7 @@ import { EAFNOSUPPORT } from "./libc.ts";
 import type { Posix } from "./posix.ts";
 import { hostPortText, isEveryAddress, isIpAddress } from "./socket_address.ts";
 
-/** A listening socket and the port it got, or what to tell the operator. */
+/** A listening socket and the port that it got, or what to tell the operator. */
 export type ListenResult =
   | { readonly ok: true; readonly fd: number; readonly port: number }
   | { readonly ok: false; readonly error: string };
@@ -11,9 +11,9 @@ export type ListenResult =
 /**
  * Listens on `host`:`port`; port 0 lets the kernel choose.
  *
- * Like Go, and so nats-server: `0.0.0.0`, `::` and an empty host take IPv6 and IPv4 on one socket (checked
- * against 2.15.2; IPv4 alone where the kernel has no IPv6), a name listens on its first IPv4 address or
- * else its first address. Error texts are Go's: `listen tcp 127.0.0.1:4222: bind: address already in use`.
+ * It does what Go, and so nats-server, does. `0.0.0.0`, `::` and an empty host take IPv6 and IPv4 on one socket
+ * (compared with 2.15.2), or IPv4 alone if the kernel has no IPv6. A name listens on its first IPv4 address, or else on
+ * its first address. Error texts are Go's: `listen tcp 127.0.0.1:4222: bind: address already in use`.
  */
 export async function listenTcp(
   posix: Posix,
@@ -43,7 +43,9 @@ export async function listenTcp(
 
 type Resolved = { readonly ok: true; readonly ip: string } | { readonly ok: false; readonly error: string };
 
-/** An address, or of a name that has several the one Go would take: the first IPv4 one, else the first. */
+/**
+ * The address of a host. If a name has several, it is the one that Go would take: the first IPv4 one, else the first.
+ */
 export async function resolveForListening(host: string): Promise<Resolved> {
   if (isIpAddress(host)) return { ok: true, ip: host };
   try {
@@ -56,7 +58,7 @@ export async function resolveForListening(host: string): Promise<Resolved> {
   }
 }
 
-/** Go's words for a name that does not resolve; others, such as a missing permission, as they are. */
+/** Go's words for a name that does not resolve. Other errors, such as a missing permission, keep their own words. */
 export function lookupErrorText(error: Error & { code?: string }): string {
   return error.code === "ENOTFOUND" || error.code === "EAI_AGAIN" ? "no such host" : error.message;
 }

@@ -24,28 +24,28 @@ import {
 } from "./libc.ts";
 import { decodeSocketAddress, encodeSocketAddress, type SocketAddress } from "./socket_address.ts";
 
-/** Views whose storage we know to stay where it is; see `Native.addressOf`. */
+/** Views whose storage stays where it is: see `Native.addressOf`. */
 export type NativeView = Uint8Array | Int32Array | Uint32Array | DataView;
 
 type NumberPerParameter<P extends readonly unknown[]> = { -readonly [I in keyof P]: number };
 
-/** A table of functions, callable with plain numbers. */
+/** The functions of a table, callable with plain numbers. */
 export type Callable<Table extends Readonly<Record<string, NativeFunction>>> = {
   readonly [N in keyof Table]: (...values: NumberPerParameter<Table[N]["parameters"]>) => number;
 };
 
 export type NativeFunctions = Callable<typeof LIBC_FUNCTIONS>;
 
-/** All that `bun/posix.ts` and `deno/posix.ts` give; the rest is built on it once, below. */
+/** What `bun/posix.ts` and `deno/posix.ts` each provide. The rest is built on it below, once for both. */
 export interface Native {
   readonly functions: NativeFunctions;
   /**
-   * The address of the view's first byte (user space ends below 2^47: exact in a number). It keeps
-   * nothing alive: whoever holds an address holds the view, too.
+   * The address of the view's first byte. User space ends below 2^47, so a number is exact. An address keeps nothing
+   * alive: the holder of an address must hold the view, too.
    *
    * The view lies over a `SharedArrayBuffer`, a `WebAssembly.Memory` or an `ArrayBuffer` of its own:
-   * `new Uint32Array(new ArrayBuffer(n))`, never `new Uint32Array(n)`, whose storage Bun 1.4 moves when
-   * `.buffer` is first read.
+   * `new Uint32Array(new ArrayBuffer(n))`, never `new Uint32Array(n)`, whose storage Bun 1.4 moves when `.buffer` is
+   * first read.
    */
   addressOf(view: NativeView): number;
   /** The four bytes of native memory at `address`, as a view that stays valid. */
@@ -54,33 +54,31 @@ export interface Native {
   bytesAt(address: number, lengthBytes: number): Uint8Array<ArrayBuffer>;
 }
 
-/** What `listenSocket` is asked for. */
 export interface ListenOptions {
   readonly backlog: number;
-  /** IPv6 sockets only: also accept IPv4, shown as v4-mapped. */
+  /** IPv6 sockets only: they also accept IPv4, shown as v4-mapped. */
   readonly isDualStack: boolean;
-  /** Lets several sockets of this user listen on one port; the kernel spreads connections over them. */
+  /** Lets several sockets of this user listen on one port. The kernel spreads connections over them. */
   readonly reusePort?: boolean;
 }
 
-/** A connection just accepted: non-blocking, close-on-exec, and with TCP_NODELAY. */
+/** A connection that was just accepted. Its `fd` is non-blocking and close-on-exec, and has TCP_NODELAY. */
 export interface AcceptedSocket extends SocketAddress {
   readonly fd: number;
 }
 
 /**
- * libc for one thread. Hot calls answer as libc does (−1, then `errno()`); cold calls return what they
- * made or a *negated errno*, so that nothing can come between the call and its error.
+ * libc for one thread. Hot calls return what libc does (−1, then `errno()` says why). Cold calls return their result or
+ * a *negated errno*, so that nothing can come between the call and its error.
  *
- * Cost of a hot call beyond the system call itself, 2-core x86-64: 2 ns in Bun 1.4.5, 10–20 ns in
- * Deno 2.9.6.
- * On an empty socket `recv` takes 440 ns where `readv` takes 620; `send` saves as much against `writev`.
+ * A hot call costs, beyond the system call itself, 2 ns in Bun 1.4.5 and 10–20 ns in Deno 2.9.6 (2-core x86-64).
+ * On an empty socket `recv` takes 440 ns where `readv` takes 620; `send` saves as much compared with `writev`.
  *
- * SIGPIPE needs no care: both runtimes ignore it from start (SigIgn in /proc/self/status), so a write to
- * a closed connection fails with EPIPE.
+ * SIGPIPE needs no care: both runtimes ignore it from the start (SigIgn in /proc/self/status), so a write to a closed
+ * connection fails with EPIPE.
  */
 export class Posix {
-  /** Bytes of one `struct epoll_event` and where its `data` lies. */
+  /** Bytes of one `struct epoll_event`, and the offset of its `data`. */
   readonly epollEvent: { readonly bytes: number; readonly dataOffset: number };
   /** See `Native.addressOf`. */
   readonly addressOf: Native["addressOf"];
@@ -93,14 +91,14 @@ export class Posix {
   readonly readv: NativeFunctions["readv"];
   /** Hot. `writev(fd, iovecAddress, count)`: bytes taken, maybe fewer than offered, or −1. */
   readonly writev: NativeFunctions["writev"];
-  /** Hot. `recv(fd, address, lengthBytes, flags)`: as `readv` for one piece. */
+  /** Hot. `recv(fd, address, lengthBytes, flags)`: like `readv` for one piece. */
   readonly recv: NativeFunctions["recv"];
-  /** Hot. `send(fd, address, lengthBytes, flags)`: as `writev` for one piece. */
+  /** Hot. `send(fd, address, lengthBytes, flags)`: like `writev` for one piece. */
   readonly send: NativeFunctions["send"];
   /** Hot. `memcpy(target, source, lengthBytes)` between addresses that do not overlap. */
   readonly memcpy: NativeFunctions["memcpy"];
 
-  /** The rest of the table, for a caller who needs what has no method here. */
+  /** All functions of the table, for callers that need one without a method here. */
   readonly functions: NativeFunctions;
 
   readonly #errnoWord: Int32Array;
@@ -125,7 +123,7 @@ export class Posix {
     this.writev = native.functions.writev;
     this.recv = native.functions.recv;
     this.send = native.functions.send;
-    // errno lives at one address per thread; a worker opens a Posix of its own.
+    // errno lies at another address in each thread, so each worker opens a Posix of its own.
     this.#errnoWord = native.wordAt(native.functions.__errno_location());
     const scratchAddress = native.addressOf(this.#scratch);
     this.#addressPointer = scratchAddress + ADDRESS_OFFSET;
@@ -137,14 +135,14 @@ export class Posix {
     writeIovec(this.#counter.subarray(2), 0, counterAddress, 8);
   }
 
-  /** Why the last call of this thread failed; read it before any other call. Two loads, no FFI call. */
+  /** Why the last call of this thread failed. Read it before any other call. It takes two loads and no FFI call. */
   errno(): number {
     return this.#errnoWord[0]!;
   }
 
   /**
-   * A socket that listens on `ip`:`port` (0 lets the kernel choose), non-blocking and close-on-exec, with
-   * SO_REUSEADDR as Go sets it. Returns the fd, or the failed step and its errno.
+   * Makes a socket that listens on `ip`:`port` (0 lets the kernel choose). It is non-blocking and close-on-exec, with
+   * SO_REUSEADDR as Go sets it. Returns the fd, or the step that failed and its errno.
    */
   listenSocket(ip: string, port: number, options: ListenOptions): number | { step: string; errno: number } {
     const isIpv6 = ip.includes(":");
@@ -170,8 +168,8 @@ export class Posix {
   }
 
   /**
-   * Starts a connection to `ip`:`port` and returns its non-blocking fd, or a negated errno. The outcome is
-   * known once the fd is writable: `socketOption(fd, SOL_SOCKET, SO_ERROR)` is 0, or its errno.
+   * Starts a connection to `ip`:`port` and returns its non-blocking fd, or a negated errno. The outcome is known once
+   * the fd is writable: then `socketOption(fd, SOL_SOCKET, SO_ERROR)` is 0 or the errno.
    */
   connectSocket(ip: string, port: number): number {
     const fd = this.#socket(ip.includes(":"));
@@ -229,7 +227,7 @@ export class Posix {
     return this.#outcome(this.functions.shutdown(fd, how));
   }
 
-  /** Returns 0 or a negated errno. The number may be given to another thread's socket at once: forget it. */
+  /** Returns 0 or a negated errno. Another thread's socket may get the number at once, so forget it. */
   close(fd: number): number {
     return this.#outcome(this.functions.close(fd));
   }
@@ -251,7 +249,7 @@ export class Posix {
     return this.#outcome(this.functions.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
   }
 
-  /** Adds 1 to an eventfd, which wakes who polls it. Warm: one FFI call, no allocation. Never blocks. */
+  /** Adds 1 to an eventfd, which wakes the thread that polls it. Warm: one FFI call, no allocation. Never blocks. */
   signalEventfd(fd: number): void {
     this.#counter[0] = 1;
     this.#counter[1] = 0;
@@ -263,14 +261,14 @@ export class Posix {
     this.readv(fd, this.#counterIovecPointer, 1);
   }
 
-  /** Waits on `count` `struct pollfd`; returns how many are ready, or a negated errno. */
+  /** Waits on `count` `struct pollfd`. Returns how many are ready, or a negated errno. */
   poll(pollfdsAddress: number, count: number, timeoutMs: number): number {
     return this.#outcome(this.functions.poll(pollfdsAddress, count, timeoutMs));
   }
 
   /**
-   * Names the calling thread, and from the main thread the process, as ps, pgrep and killall know it. The kernel keeps
-   * the first 15 bytes. Returns 0 or a negated errno.
+   * Sets the name of the calling thread. On the main thread, that is the name by which ps, pgrep and killall know the
+   * process. The kernel keeps the first 15 bytes. Returns 0 or a negated errno.
    */
   nameThread(name: string): number {
     const text = new Uint8Array(new ArrayBuffer(16));
@@ -309,8 +307,8 @@ const VALUE_OFFSET = 36;
 const EVENT_OFFSET = 40;
 
 /**
- * Writes entry `index` of an iovec array without making a BigInt. `address` is below 2^53.
- * `words` lies over the array, which holds at most IOV_MAX entries. Hot: once per gathered piece.
+ * Writes entry `index` of an iovec array without making a BigInt. `address` is below 2^53. `words` lies over the array,
+ * which holds at most IOV_MAX entries. Hot: runs once per gathered piece.
  */
 export function writeIovec(words: Uint32Array, index: number, address: number, lengthBytes: number): void {
   const word = index << 2;

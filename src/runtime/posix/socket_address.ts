@@ -7,8 +7,8 @@ export interface SocketAddress {
 }
 
 /**
- * Writes a `struct sockaddr_in` or `sockaddr_in6` at the start of `view` and returns its size in bytes,
- * or 0 where `ip` is no IP address. An IPv6 zone (`%eth0`) is refused like any other text.
+ * Writes a `struct sockaddr_in` or `sockaddr_in6` at the start of `view` and returns its size in bytes, or 0 if `ip` is
+ * no IP address. An IPv6 zone (`%eth0`) is refused like any other text.
  */
 export function encodeSocketAddress(view: DataView, ip: string, port: number): number {
   const bytes = parseIp(ip);
@@ -43,22 +43,24 @@ export function canonicalIp(text: string): string | undefined {
   return bytes && ipText(Uint8Array.from(bytes));
 }
 
-/** Whether text is an IP address, without a zone. Not `node:net`'s `isIP`, which a shard on Deno would pay 8 MB for. */
+/** Whether text is an IP address without a zone. `node:net` has `isIP`, but would cost a shard on Deno 8 MB. */
 export function isIpAddress(text: string): boolean {
   return parseIp(text) !== undefined;
 }
 
-/** Whether whoever listens on this host does so on every address of the machine, of both families. See `listenTcp`. */
+/**
+ * Whether listening on this host means listening on every address of the machine, of both families: see `listenTcp`.
+ */
 export function isEveryAddress(host: string): boolean {
   return host === "" || host === "0.0.0.0" || host === "::";
 }
 
-/** As Go's `net.JoinHostPort` prints it: brackets around an IPv6 address. */
+/** Host and port as Go's `net.JoinHostPort` prints them: an IPv6 address is in brackets. */
 export function hostPortText(host: string, port: number): string {
   return `${hostText(host)}:${port}`;
 }
 
-/** A host as it stands before a port: an IPv6 address in brackets. */
+/** A host as it is written before a port: an IPv6 address is in brackets. */
 export function hostText(host: string): string {
   return host.includes(":") ? `[${host}]` : host;
 }
@@ -68,7 +70,7 @@ export function connectionEndsText(local: SocketAddress, remote: SocketAddress):
   return `${hostPortText(local.ip, local.port)}->${hostPortText(remote.ip, remote.port)}`;
 }
 
-/** An IP address as text, IPv4 where it is a v4-mapped IPv6 address. */
+/** An IP address as text. A v4-mapped IPv6 address becomes IPv4. */
 export function withoutMapping(ip: string): string {
   return ip.startsWith("::ffff:") && ip.includes(".") ? ip.slice("::ffff:".length) : ip;
 }
@@ -87,7 +89,7 @@ function parseIpv4(text: string): number[] | undefined {
 }
 
 function parseIpv6(text: string): number[] | undefined {
-  // The URL parser knows every form, the embedded IPv4 one included, and answers in canonical form.
+  // The URL parser knows every form, including that with an IPv4 address, and gives the canonical one.
   let canonical: string;
   try {
     if (!/^[0-9a-fA-F:.]+$/.test(text)) return undefined;

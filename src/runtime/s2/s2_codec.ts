@@ -1,16 +1,22 @@
-/** What S2 takes per byte, over the shared memory; all places are addresses in it. `engine/s2_codec.ts` makes one. */
+/**
+ * The part of S2 that works on each byte, over the shared memory. All places are addresses in it. See
+ * `engine/s2_codec.ts`.
+ */
 export interface S2Codec {
   /**
-   * Writes `length` bytes, as many as a block of this server's holds at most, as one chunk, and returns how long it is. `effort`
-   * is S2_STORED, S2_FAST or S2_BETTER; what does not get shorter is stored, and what is to be stored may lie in the chunk already. Up to 16 bytes behind are written to.
+   * Writes `length` bytes, at most S2_OWN_BLOCK_BYTES, as one chunk. Returns how long the chunk is. `effort` is
+   * S2_STORED, S2_FAST or S2_BETTER. Content that does not get shorter is stored; with S2_STORED it may lie in the
+   * chunk already. Up to 16 bytes behind the chunk are written to.
    */
   encodeChunk(to: number, from: number, length: number, effort: number): number;
-  /** How long the block of those bytes is once it is decoded; −1 where it does not say, or longer than any may be. */
+  /**
+   * How long the block in these bytes is when decoded; −1 if it does not say, or if that is more than any block may be.
+   */
   decodedLength(from: number, length: number): number;
-  /** Decodes the block of those bytes to where there is room for that; 0 where it is broken. */
+  /** Decodes the block in these bytes to `to`, where there is room for so many. Returns 0 if the block is broken. */
   decode(to: number, from: number, length: number): number;
-  /** As chunks have it, an int32. */
+  /** The checksum of these bytes as chunks carry it, an int32. */
   checksum(from: number, length: number): number;
-  /** The two may overlap. */
+  /** Moves bytes. The two ranges may overlap. */
   move(to: number, from: number, length: number): void;
 }

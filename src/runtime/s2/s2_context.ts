@@ -9,15 +9,15 @@ import {
 } from "./s2_region.ts";
 import { SharedRoom } from "./shared_room.ts";
 
-/** What the compressed streams of a thread share. */
+/** What all compressed streams of a thread share. */
 export interface S2Context {
-  /** The shared memory, both from its first byte. */
+  /** Both views are of the shared memory, from its first byte. */
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
   /** Address of the region (`s2_region.ts`). */
   readonly region: number;
   readonly codec: S2Codec;
-  /** For chunks as they came, and for what has come of one that did not fit its reader. */
+  /** Rooms for chunks as they came, and for what a chunk held that its reader had no room for. */
   readonly arrived: readonly SharedRoom[];
   readonly decoded: readonly SharedRoom[];
 }

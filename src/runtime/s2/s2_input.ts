@@ -1,4 +1,4 @@
-// Hot: once for each read of a compressed link.
+// Hot: `read` runs once for each read of a compressed link.
 import { assert } from "../../base/assert.ts";
 import {
   CHUNK_COMPRESSED,
@@ -18,18 +18,18 @@ import {
 } from "./s2_region.ts";
 import { RoomBytes, type SharedRoom } from "./shared_room.ts";
 
-/** What begins with this is a line of the protocol, not S2. */
+/** Input that begins with this is a line of the protocol (`-ERR`), not S2. */
 const MINUS = 0x2d;
 
 /**
- * The inbound side of one compressed stream: reads chunks and gives what is in them. A chunk is decoded once it is here as a
- * whole, into its reader's room if it fits there; no chunk is longer than what it holds by more than a few bytes, nor
- * holds more than `blockBytesMax`, so that is what a peer can have lie here, before and after.
+ * The inbound side of one compressed stream: it reads chunks and gives what is in them. A chunk is decoded once all of
+ * it is here, into its reader's room if it fits there. A chunk holds at most `blockBytesMax`, and is only a few bytes
+ * longer than what it holds. So a peer can make this side keep at most that much, both before and after decoding.
  */
 export class S2Input {
-  /** What was wrong with what came, "" for nothing. */
+  /** What was wrong with the input, "" for nothing. */
   violation = "";
-  /** What a chunk may hold, at most S2_BLOCK_BYTES_MAX. */
+  /** How much a chunk may hold, at most S2_BLOCK_BYTES_MAX. */
   blockBytesMax = S2_BLOCK_BYTES_MAX;
 
   readonly #streams: Streams;
@@ -41,14 +41,14 @@ export class S2Input {
   readonly #decoded: RoomBytes;
   /** What the next read returns once nothing waits; WOULD_BLOCK while the stream goes on. */
   #end = WOULD_BLOCK;
-  /** The first of what has arrived is a chunk, all of it. */
+  /** What has arrived begins with a whole chunk. */
   #isReady = false;
-  /** How long that chunk is with its head, once its head is here; before, how long that is. */
+  /** How long the first chunk is with its head, once the head is here. Before that, how long a head is. */
   #chunkBytes = S2_CHUNK_HEAD_BYTES;
   /** Bytes of a chunk that are still to be skipped. */
   #skippedBytes = 0;
   #hasName = false;
-  /** The other side has refused to go on before it compressed anything: what it says is read as it is. */
+  /** The other side has refused to go on before it compressed anything. What it says is read as it is. */
   #isClear = false;
 
   constructor(streams: Streams, slot: number, context: S2Context, onBroken: (problem: string) => void) {
@@ -61,12 +61,12 @@ export class S2Input {
     this.#decoded = new RoomBytes(context.decoded[slot % S2_ROOM_COUNT]!);
   }
 
-  /** A read would give something without the socket having anything. */
+  /** Whether a read would give something although the socket has nothing. */
   get hasNews(): boolean {
     return this.#isReady || this.#end !== WOULD_BLOCK || this.#decoded.length > 0;
   }
 
-  /** `[start, end)` of the memory, at most a read, came before everything else. */
+  /** Takes `[start, end)` of the memory, at most one read, as input that came before everything else. */
   put(start: number, end: number): void {
     const arrived = this.#arrived;
     assert(arrived.length === 0 && this.#decoded.length === 0, "S2Input.put: it comes before everything");
@@ -76,7 +76,7 @@ export class S2Input {
     this.#isReady = this.#findChunk();
   }
 
-  /** As `Streams.read`; READ_FAILED once what came is broken. */
+  /** Does what `Streams.read` does. Returns READ_FAILED once the input is broken. */
   read(offset: number, lengthBytes: number): number {
     if (this.#decoded.length > 0) return this.#takeDecoded(offset, offset + lengthBytes);
     if (this.#end !== WOULD_BLOCK) return this.#end;
@@ -98,15 +98,15 @@ export class S2Input {
     return to > offset ? to - offset : this.#end;
   }
 
-  /** The stream is gone. */
+  /** Gives up what is kept, because the stream is gone. */
   leave(): void {
     this.#arrived.leave();
     this.#decoded.leave();
   }
 
   /**
-   * Reads on behind what has arrived, which is moved to the beginning of the room unless it is long: what is read time and again is
-   * in the processor's cache then. The longest chunk and another read find room.
+   * Reads on behind what has arrived. That is moved to the beginning of the room unless it is long, so that the same
+   * addresses are used again and again and stay in the processor's cache. The longest chunk and another read find room.
    */
   #fill(lengthBytes: number): number {
     const arrived = this.#arrived;
@@ -124,12 +124,12 @@ export class S2Input {
     return count;
   }
 
-  /** Whether what has arrived begins with a chunk that is here as a whole. Skips what may be skipped. */
+  /** Whether what has arrived begins with a whole chunk. Skips chunks that may be skipped. */
   #findChunk(): boolean {
     const arrived = this.#arrived;
     const { bytes } = this.#context;
     if (this.#isClear) return arrived.length > 0;
-    // Its head has been looked at; part of it may lie aside.
+    // The chunk's head was read before. Part of the chunk may lie aside.
     if (this.#chunkBytes > S2_CHUNK_HEAD_BYTES) return arrived.length >= this.#chunkBytes;
     arrived.gather();
     const bytesMax = this.blockBytesMax + S2_CHUNK_GROWTH_BYTES;
@@ -164,8 +164,8 @@ export class S2Input {
   }
 
   /**
-   * Decodes the chunk that comes first to `[to, end)` and returns where it ends there. Where it does not fit it is left as it is,
-   * and −1 returned, unless `isFirst`: then a part of it fits, and what does not waits.
+   * Decodes the first chunk to `[to, end)` and returns where the result ends. If the result does not fit, the chunk is
+   * left as it is and −1 returned. With `isFirst`, the part that fits is taken instead, and the rest waits.
    */
   #takeChunk(to: number, end: number, isFirst: boolean): number {
     const arrived = this.#arrived;
@@ -206,7 +206,7 @@ export class S2Input {
     return to + this.#takeDecoded(to, end);
   }
 
-  /** The chunk that came first is done; the next begins there. */
+  /** Notes that the first chunk is done. The next one begins at `next`. */
   #leaveChunk(next: number): void {
     this.#arrived.start = next;
     this.#chunkBytes = S2_CHUNK_HEAD_BYTES;
@@ -224,7 +224,7 @@ export class S2Input {
     return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
   }
 
-  /** Moves what there is room for to `[to, end)`; how many bytes that was. */
+  /** Moves what there is room for to `[to, end)`. Returns how many bytes that was. */
   #takeDecoded(to: number, end: number): number {
     const count = Math.min(this.#decoded.length, end - to);
     this.#decoded.take(to, count);

@@ -1,4 +1,4 @@
-// Hot: once for each write to a compressed link.
+// Hot: the writes run once for each write to a compressed link.
 
 import { STREAM_NAME } from "../../protocol/s2_chunks.ts";
 import { type Streams, WOULD_BLOCK, WRITE_FAILED } from "../poller.ts";
@@ -16,21 +16,21 @@ import {
 } from "./s2_region.ts";
 
 const IOVEC_BYTES = 16;
-/** A stream's name and a chunk. */
+/** The most that is kept: a stream's name and a chunk. */
 const OWN_BYTES_MAX =
   STREAM_NAME.length +
   S2_CHUNK_HEAD_BYTES +
   S2_CHECKSUM_BYTES +
   S2_OWN_BLOCK_BYTES +
   S2_OWN_BLOCK_GROWTH_BYTES;
-/** Where in what is sent the bytes of a chunk that is stored are, behind the name of its stream. */
+/** Where the bytes of a stored chunk begin in what is sent, behind the name of its stream. */
 const CHUNK_CONTENT = STREAM_NAME.length + S2_CHUNK_HEAD_BYTES + S2_CHECKSUM_BYTES;
 const NOTHING = new Uint8Array(0);
 
 /**
- * The outbound side of one compressed stream: each write becomes a stream of S2 with its name, as nats-server makes of each flush,
- * in chunks of 64 KiB. What the socket does not take of a chunk waits here, and nothing more is taken until it is out: so as
- * much as one chunk holds is neither pending nor written.
+ * The outbound side of one compressed stream. Each write becomes a stream of S2 with its name, in chunks of 64 KiB, as
+ * each flush does in nats-server. What the socket does not take of a chunk waits here, and nothing more is taken until
+ * it is out. So up to one chunk counts neither as pending nor as written.
  */
 export class S2Output {
   effort: S2Effort;
@@ -38,11 +38,11 @@ export class S2Output {
   readonly #memoryBase: number;
   readonly #slot: number;
   readonly #context: S2Context;
-  /** Bytes of what is still to be written that go as they are. */
+  /** How many of the bytes that are still to be written are not compressed. */
   #clearBytes: number;
-  /** The write at hand has begun its stream. */
+  /** Whether the write at hand has begun its stream. */
   #isBegun = false;
-  /** Made for the first chunk that the socket does not take, and kept. */
+  /** The buffer for what the socket does not take. It is made for the first such chunk, and kept. */
   #own: Uint8Array = NOTHING;
   #ownStart = 0;
   #ownEnd = 0;
@@ -63,12 +63,12 @@ export class S2Output {
     this.#context = context;
   }
 
-  /** Something waits here that the caller knows nothing of. */
+  /** Whether something waits here that the caller knows nothing of. */
   get hasOwn(): boolean {
     return this.#ownStart < this.#ownEnd;
   }
 
-  /** Sends what waits here as far as it goes: 0 when nothing does any more, else WOULD_BLOCK or WRITE_FAILED. */
+  /** Sends what waits here. Returns 0 if nothing waits any more, else WOULD_BLOCK or WRITE_FAILED. */
   flush(): number {
     if (this.#ownStart === this.#ownEnd) return 0;
     const taken = this.#streams.write(this.#slot, this.#own, this.#ownStart, this.#ownEnd);
@@ -77,14 +77,14 @@ export class S2Output {
     return this.#ownStart === this.#ownEnd ? 0 : WOULD_BLOCK;
   }
 
-  /** As `Streams.writeGathered`. */
+  /** Does what `Streams.writeGathered` does. */
   writeGathered(iovecOffset: number, count: number): number {
     const flushed = this.flush();
     if (flushed < 0) return flushed;
     const { words, codec } = this.#context;
     const iovecEnd = (iovecOffset + count * IOVEC_BYTES) >> 2;
     let iovec = iovecOffset >> 2;
-    /** Of the piece at `iovec`, taken before. */
+    /** Bytes of the piece at `iovec` that were taken before. */
     let skipped = 0;
     let written = 0;
     this.#isBegun = false;
@@ -102,7 +102,7 @@ export class S2Output {
           iovec += IOVEC_BYTES / 4;
           skipped = 0;
         }
-        // What is all that there is for a chunk stays where it is; pieces are put together.
+        // A piece that fills a chunk, or is the only one left, stays where it is. Others are put together.
         const isAlone = filled === 0 && (taken === bytesMax || iovec === iovecEnd);
         if (isAlone) from = piece;
         else codec.move(gathered + filled, piece, taken);
@@ -116,7 +116,7 @@ export class S2Output {
     return written;
   }
 
-  /** As `Streams.write`. */
+  /** Does what `Streams.write` does. */
   write(bytes: Uint8Array, start: number, end: number): number {
     const flushed = this.flush();
     if (flushed < 0) return flushed;
@@ -140,13 +140,16 @@ export class S2Output {
     return this.#clearBytes > 0 ? Math.min(this.#clearBytes, S2_OWN_BLOCK_BYTES) : S2_OWN_BLOCK_BYTES;
   }
 
-  /** Where what is to be sent is put together: in its chunk, where it goes as it is. */
+  /** Where what is to be sent is put together. If it is to be stored, that is its place in the chunk. */
   #gatheringPlace(): number {
     const { region } = this.#context;
     return this.effort === S2_STORED ? region + S2_COMPRESSED + CHUNK_CONTENT : region + S2_PLAIN;
   }
 
-  /** Sends that many bytes of the memory, at most `#bytesMax()`: 0, or WOULD_BLOCK where some of them wait here now. */
+  /**
+   * Sends so many bytes of the memory, at most `#bytesMax()`. Returns 0, WOULD_BLOCK if some wait here now, or
+   * WRITE_FAILED.
+   */
   #send(from: number, lengthBytes: number): number {
     if (lengthBytes === 0) return 0;
     const { codec, region } = this.#context;

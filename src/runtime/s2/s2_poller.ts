@@ -8,17 +8,17 @@ import type { S2Effort, S2Layer, S2Terms } from "./s2_layer.ts";
 import { S2Output } from "./s2_output.ts";
 import { S2_COMPRESSED } from "./s2_region.ts";
 
-/** What a thread has to compress with. */
+/** What a thread needs for compressing. */
 export interface S2Means {
   /** Covers the shared memory. */
   readonly memory: Uint8Array;
-  /** Address of the region for it (`s2_region.ts`). */
+  /** Address of the region (`s2_region.ts`). */
   readonly region: number;
   /** Called for the first stream that is compressed. */
   readonly openCodec: () => S2Codec;
 }
 
-/** Both ways of a compressed stream. */
+/** Both directions of a compressed stream. */
 class S2Stream implements LayerStream {
   readonly slot: number;
   readonly input: S2Input;
@@ -36,8 +36,8 @@ class S2Stream implements LayerStream {
 }
 
 /**
- * Compression by S2 on top of a poller, with or without TLS in it, below WebSocket: a slot has it from `startS2` on. Only the links
- * shard has this poller.
+ * Compression with S2 on top of a poller, with or without TLS in that, and below WebSocket. A slot has it from
+ * `startS2` on. Only the links shard has this poller.
  */
 export class S2Poller extends LayeredPoller<S2Stream> implements S2Layer {
   readonly #means: S2Means;
@@ -81,7 +81,7 @@ export class S2Poller extends LayeredPoller<S2Stream> implements S2Layer {
 
   #open(): S2Context {
     const { memory, region, openCodec } = this.#means;
-    // Before whatever chunk is made: the name is written from there where a stream begins.
+    // The name lies before the place where every chunk is made, so it is written with the first chunk of a stream.
     memory.set(STREAM_NAME, region + S2_COMPRESSED);
     return createS2Context(memory, region, openCodec());
   }

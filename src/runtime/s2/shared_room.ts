@@ -6,7 +6,7 @@ export class SharedRoom {
   readonly start: number;
   readonly end: number;
   readonly codec: S2Codec;
-  /** Whose bytes lie here now. */
+  /** The stream whose bytes lie here now. */
   tenant: RoomBytes | null = null;
 
   constructor(memory: Uint8Array, start: number, lengthBytes: number, codec: S2Codec) {
@@ -20,18 +20,19 @@ export class SharedRoom {
 const NOTHING = new Uint8Array(0);
 
 /**
- * Bytes of one stream in such a room. They stay where they are until another stream needs the room, and are put aside then:
- * mostly there are none, or nobody comes in between. However often that happens before they are gathered, each byte is put
- * aside once, and comes back once: what comes meanwhile lies in the room where it belongs, behind the others.
+ * Bytes of one stream in such a room. They stay there until another stream needs the room, and are put aside then.
+ * Mostly there are none, or no other stream comes in between. However often that happens before they are gathered, each
+ * byte is put aside once and comes back once: bytes that come meanwhile are put in the room where they belong, behind
+ * the others.
  */
 export class RoomBytes {
-  /** Where they are in the memory, after `enter()` and `gather()`; how many they are at any time. */
+  /** After `enter()` and `gather()`, where they lie in the memory. Their difference is always how many there are. */
   start = 0;
   end = 0;
-  /** So many there are going to be, as far as one knows. */
+  /** How many there are going to be, as far as is known. */
   expectedBytes = 0;
   readonly #room: SharedRoom;
-  /** The first of them, while they are not in the room; all of them while another has it. */
+  /** The first of them while they are not in the room, or all of them while another stream has it. */
   #aside: Uint8Array = NOTHING;
   #asideBytes = 0;
 
@@ -44,8 +45,8 @@ export class RoomBytes {
   }
 
   /**
-   * Has the room to itself, until another does: what comes may be added behind `end`. What is empty begins where the room
-   * does. What lies aside is not there yet.
+   * Takes the room, until another stream does. Bytes that come may be added behind `end`. If there are none yet, they
+   * begin where the room begins. Bytes that lie aside are not back yet.
    */
   enter(): void {
     const room = this.#room;
@@ -62,14 +63,14 @@ export class RoomBytes {
     }
   }
 
-  /** All of them are in the room, after `enter()`. */
+  /** Brings back what lies aside, so that all bytes are in the room. To be called after `enter()`. */
   gather(): void {
     if (this.#asideBytes === 0) return;
     this.#room.memory.set(this.#aside.subarray(0, this.#asideBytes), this.start);
     this.#forgetAside();
   }
 
-  /** Copies the first of them to an address, without `enter()`: nothing was added since they were all in the room. */
+  /** Copies the first bytes to an address. It needs no `enter()`, but nothing was added since all were in the room. */
   take(to: number, count: number): void {
     const { memory, tenant, codec } = this.#room;
     const { start } = this;
@@ -79,7 +80,7 @@ export class RoomBytes {
     if (this.start === this.end) this.#forgetAside();
   }
 
-  /** The stream is gone. */
+  /** Gives up the bytes, because the stream is gone. */
   leave(): void {
     if (this.#room.tenant === this) this.#room.tenant = null;
     this.start = 0;

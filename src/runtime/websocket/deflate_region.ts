@@ -1,19 +1,23 @@
 /**
- * The region of a shard in which messages of compressed WebSockets are deflated; nothing touches it before there is one.
- * Read by both compilers, as `memory/layout.ts` is: plain integer constants, nothing else.
+ * The region of a shard in which messages of compressed WebSockets are deflated. Nothing touches it before there is
+ * one. Both compilers read this file, as they read `memory/layout.ts`, so it holds plain integer constants and nothing
+ * else.
  */
 
-/** What one block holds: a distance in it fits 15 bits, its length the 16 of a stored block. */
+/** The most that a block holds: a distance in it fits into 15 bits, and its length into the 16 of a stored block. */
 export const DEFLATE_BLOCK_BYTES = 32768;
-/** Behind what is deflated, and behind what becomes of it: both are read and written up to 16 bytes at a time. */
+/** Room behind what is deflated and behind the result, which are read and written up to 16 bytes at a time. */
 export const DEFLATE_SLACK = 64;
-/** Symbols of literals and lengths, of distances, and of code lengths. Source: RFC 1951, 3.2.5 to 3.2.7. */
+/**
+ * How many symbols of literals and lengths, of distances, and of code lengths there are. Source: RFC 1951, 3.2.5–3.2.7.
+ */
 export const DEFLATE_LITERALS = 286;
 export const DEFLATE_DISTANCES = 30;
 export const DEFLATE_CODE_LENGTHS = 19;
 
-// Where in the region things lie. Of each alphabet, with room for 288 symbols: how often each is used, a word each, which
-// become its codes: the bits in the order they are sent, and from DEFLATE_CODE_SHIFT on how many there are.
+// Offsets in the region. Each alphabet has a word for each symbol, with room for 288. The word says how often the
+// symbol is used, and later becomes its code: the bits in the order in which they are sent, and from DEFLATE_CODE_SHIFT
+// on how many there are.
 export const DEFLATE_CODE_SHIFT = 16;
 export const DEFLATE_ALPHABET_BYTES = 1152;
 export const DEFLATE_LITERAL_CODES = 0;
@@ -22,19 +26,19 @@ export const DEFLATE_CODE_LENGTH_CODES = DEFLATE_DISTANCE_CODES + DEFLATE_ALPHAB
 /** The codes of fixed blocks. */
 export const DEFLATE_FIXED_LITERAL_CODES = DEFLATE_CODE_LENGTH_CODES + DEFLATE_ALPHABET_BYTES;
 export const DEFLATE_FIXED_DISTANCE_CODES = DEFLATE_FIXED_LITERAL_CODES + DEFLATE_ALPHABET_BYTES;
-/** Words to work with while codes are made: the symbols in use, sorted, and what they become. */
+/** Working memory while codes are made: the symbols in use, sorted, and the nodes of the tree over them. */
 export const DEFLATE_SORTED = DEFLATE_FIXED_DISTANCE_CODES + DEFLATE_ALPHABET_BYTES;
 export const DEFLATE_NODES = DEFLATE_SORTED + DEFLATE_ALPHABET_BYTES;
-/** How many codes there are of each length, then the next code of it. */
+/** How many codes of each length there are, and later the next code of that length. */
 export const DEFLATE_COUNTS = DEFLATE_NODES + DEFLATE_ALPHABET_BYTES;
-/** Code lengths as they are sent: a word for each symbol, with its extra bits from DEFLATE_CODE_SHIFT on. */
+/** Code lengths as they are sent: a word for each symbol, with its extra bits from bit 16 on. */
 export const DEFLATE_RUNS = DEFLATE_COUNTS + 128;
-/** Where in the block five bytes were seen last, by their hash, u16. */
+/** By the hash of five bytes: where in the block they were seen last, u16. */
 export const DEFLATE_HASH_BITS = 14;
 export const DEFLATE_TABLE = DEFLATE_RUNS + 2 * DEFLATE_ALPHABET_BYTES;
-/** What the block is made of: how many literals, then a match, a word each. */
+/** The sequences of a block: how many literals, then a match, a word each. */
 export const DEFLATE_SEQUENCES = DEFLATE_TABLE + 2 * (1 << DEFLATE_HASH_BITS);
-/** What is deflated may become so much longer in each block. */
+/** How much longer each block may become when it is deflated. */
 export const DEFLATE_BLOCK_GROWTH_BYTES = 8;
-/** What becomes of as many bytes as are packed at a time. */
+/** The deflated form of as many bytes as are packed at a time. */
 export const DEFLATE_OUTPUT = DEFLATE_SEQUENCES + 2 * DEFLATE_BLOCK_BYTES + DEFLATE_SLACK;

@@ -1,4 +1,4 @@
-// Hot: once for each read of a WebSocket.
+// Hot: `read` runs once for each read of a WebSocket.
 import { answerClose, closePayload, STATUS_PROTOCOL_ERROR } from "../../protocol/websocket/close_frame.ts";
 import type { InflatedMessage, Inflater } from "../../protocol/websocket/compression.ts";
 import type { FrameTerms } from "../../protocol/websocket/extensions.ts";
@@ -15,36 +15,40 @@ import { READ_FAILED, type Streams, WOULD_BLOCK } from "../poller.ts";
 import type { Deflater } from "./deflater.ts";
 import type { FrameSide } from "./websocket_layer.ts";
 
-/** A compressed message may be so many times as long as what it becomes; more is padding. Source: `wsMaxMessageSize`. */
+/** A compressed message may be so many times as long as `max_payload`; more is padding. Source: `wsMaxMessageSize`. */
 const COMPRESSED_TIMES_MAX = 8;
 const COMPRESSED_BYTES_MAX = 64 * 1024 * 1024;
-/** Frames that may be compressed are read into the last such part of the room, so that what they become fits before them. */
+/**
+ * Frames that may be compressed are read into this part of the room, its last, so that inflated bytes fit before them.
+ */
 const COMPRESSED_ROOM_PART = 4;
 const NOTHING = new Uint8Array(0);
 
-/** What the streams of a thread share: the memory they are read into, and tools. Both views are of it from its first byte. */
+/** What the streams of a thread share. Both views are of the shared memory, from its first byte. */
 export interface FrameContext {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
-  /** Where in the memory payload is put together before it is deflated, masked or cut, and how much at a time. */
+  /** Where payload is put together before it is deflated, masked or cut, and how much at a time. */
   readonly packing: number;
   readonly packingBytes: number;
-  /** Address of the region where it is deflated (`deflate_region.ts`). */
+  /** Address of the region in which it is deflated (`deflate_region.ts`). */
   readonly deflating: number;
   unmask: Unmask;
-  /** null before the first stream that compresses. */
+  /** null until the first stream that compresses. */
   deflater: Deflater | null;
   inflater: Inflater;
-  /** Largest message that a compressed one may become. */
+  /** The largest that a message may be when inflated. */
   messageBytesMax: number;
 }
 
 /**
- * The inbound side of one WebSocket: reads frames and gives the bytes in them. What was inflated and does not fit the
- * caller's buffer waits here, and so do the frames behind it.
+ * The inbound side of one WebSocket: it reads frames and gives the bytes in them. Inflated bytes that do not fit into
+ * the caller's buffer wait here, and so do the frames behind them.
  */
 export class FrameInput {
-  /** Payload of the close frame that is due, null for none: the peer said goodbye, or broke the protocol. */
+  /**
+   * Payload of the close frame that must be sent, because the peer said goodbye or broke the protocol; null for none.
+   */
   goodbye: Uint8Array | null = null;
   /** How it broke the protocol, "" if it did not. */
   violation = "";
@@ -54,16 +58,17 @@ export class FrameInput {
   readonly #context: FrameContext;
   /** What the next read returns once nothing waits; WOULD_BLOCK while the stream goes on. */
   #end = WOULD_BLOCK;
-  /** A message that was not taken whole yet, and frames that came behind it. */
+  /** A message that was not taken completely yet. */
   #inflated: InflatedMessage | null = null;
-  /** Of the last message that was compressed: the next one is likely to be as large. */
+  /** The size of the last compressed message, because the next one is likely to be as large. */
   #inflatedBytes = 0;
+  /** Frames that are not read yet. */
   #behind: Uint8Array = NOTHING;
-  /** Of the compressed message that is arriving. */
+  /** The pieces of the compressed message that is arriving. */
   #pieces: Uint8Array[] = [];
   #pieceBytes = 0;
 
-  /** `behind`: bytes of frames that were read with the handshake. */
+  /** `behind` are bytes of frames that were read with the handshake. */
   constructor(terms: FrameTerms, side: FrameSide, context: FrameContext, behind: Uint8Array = NOTHING) {
     this.#reader = new FrameReader(side === "server" && terms.isMasked, terms.isCompressed);
     this.#isCompressed = terms.isCompressed;
@@ -71,14 +76,14 @@ export class FrameInput {
     this.#behind = behind;
   }
 
-  /** A read would give something without the socket having anything. */
+  /** Whether a read would give something although the socket has nothing. */
   get hasNews(): boolean {
     return this.#end !== WOULD_BLOCK || this.#inflated !== null || this.#behind.length > 0;
   }
 
   /**
-   * As `Streams.read`: 0 when the peer has said goodbye, READ_FAILED after a violation. `onPing` is given what a pong
-   * must carry, a view that holds until it returns.
+   * Does what `Streams.read` does: returns 0 when the peer has said goodbye, and READ_FAILED after a violation.
+   * `onPing` is given what a pong must carry, a view that is valid until it returns.
    */
   read(
     streams: Streams,
@@ -112,7 +117,7 @@ export class FrameInput {
     return to > offset ? to - offset : this.#end;
   }
 
-  /** Moves what there is room for to `bytes[start, end)`; how many bytes that was. */
+  /** Moves what there is room for to `bytes[start, end)`. Returns how many bytes that was. */
   #takeInflated(message: InflatedMessage, start: number, end: number): number {
     const count = message.take(this.#context.bytes.subarray(start, end));
     this.#inflated = message.leftBytes > 0 ? message : null;
@@ -137,7 +142,7 @@ export class FrameInput {
     this.#end = 0;
   }
 
-  /** Puts at `to` what fits of the message that ends with this piece, if one does. Returns the end of it. */
+  /** If a message ends with this piece, puts at `to` what fits of it. Returns where that ends. */
   #onPiece(reader: FrameReader, messageBytesMax: number, to: number): number {
     const { pieceStart, pieceEnd, isPieceLast } = reader;
     const { bytes, inflater } = this.#context;

@@ -1,4 +1,4 @@
-// Hot: once for each write to a WebSocket.
+// Hot: the writes run once for each write to a WebSocket.
 import { COMPRESSED_BYTES_MIN } from "../../protocol/websocket/compression.ts";
 import type { FrameTerms } from "../../protocol/websocket/extensions.ts";
 import {
@@ -18,18 +18,21 @@ import { DEFLATE_OUTPUT } from "./deflate_region.ts";
 import type { FrameContext } from "./frame_input.ts";
 import type { FrameSide } from "./websocket_layer.ts";
 
-/** Answers to pings that wait. More drop the older ones, as RFC 6455, section 5.5.3 has it. */
+/**
+ * How many bytes of control frames may wait, mostly answers to pings. More drop the older ones (RFC 6455, section
+ * 5.5.3).
+ */
 const CONTROL_BYTES_MAX = 16 * 1024;
-/** Room for the longest control frame, mask and all. */
+/** Room for the longest control frame, with its mask. */
 const CONTROL_BYTES_MIN = 132;
 const NO_MASK = 0;
 const NOTHING = new Uint8Array(0);
 const IOVEC_BYTES = 16;
 
 /**
- * The outbound side of one WebSocket: each write becomes a frame. What the socket does not take of a payload stays the
- * caller's, who offers it again, so a frame that has begun is owed its rest; headers, control frames and what was
- * compressed wait here.
+ * The outbound side of one WebSocket: each write becomes a frame. What the socket does not take of a payload stays with
+ * the caller, who offers it again; the rest of a frame that has begun is _owed_. Headers, control frames and compressed
+ * payload wait here. They go out in this order:
  *
  *   own bytes (ends of headers, packed frames) ─▶ owed payload, the caller's ─▶ control frames ─▶ the next frame
  */
@@ -37,13 +40,13 @@ export class FrameOutput {
   readonly #streams: Streams;
   readonly #slot: number;
   readonly #terms: FrameTerms;
-  /** Frames are sent with masks: then they are copies, since what is masked may be others' as well. */
+  /** Frames are sent with masks. Then they are copies, because others may use the bytes that are masked. */
   readonly #masks: boolean;
   readonly #context: FrameContext;
   readonly #memoryBase: number;
-  /** Bytes that go before anything else. */
+  /** Bytes that go out before anything else. */
   #own: Uint8Array = NOTHING;
-  /** Control frames, which go between two frames of the caller's. */
+  /** Control frames, which go out between two frames of the caller's. */
   #controls: Uint8Array = NOTHING;
   #controlBytes = 0;
   /** Payload of the frame that has begun, still to be offered again. */
@@ -65,12 +68,12 @@ export class FrameOutput {
     this.#context = context;
   }
 
-  /** Something waits here that the caller knows nothing of. */
+  /** Whether something waits here that the caller knows nothing of. */
   get hasOwn(): boolean {
     return this.#own.length > 0 || (this.#controlBytes > 0 && this.#owedBytes === 0);
   }
 
-  /** Sends what waits here as far as it goes: 0 when nothing does any more, else WOULD_BLOCK or WRITE_FAILED. */
+  /** Sends what waits here. Returns 0 if nothing waits any more, else WOULD_BLOCK or WRITE_FAILED. */
   flush(): number {
     while (true) {
       if (this.#own.length === 0) {
@@ -87,7 +90,7 @@ export class FrameOutput {
     }
   }
 
-  /** Queues a control frame; flush() sends it. */
+  /** Queues a control frame, which flush() sends. */
   addControl(opcode: number, payload: Uint8Array): void {
     const frame = framed(payload, 0, FINAL_BIT | opcode, this.#masks);
     if (this.#controlBytes + frame.length > CONTROL_BYTES_MAX) this.#controlBytes = 0;
@@ -101,14 +104,14 @@ export class FrameOutput {
     this.#controlBytes = neededBytes;
   }
 
-  /** The last frame of all. Nothing is sent where another has not been finished. */
+  /** Sends the last frame of all. Nothing is sent if another frame is not finished. */
   sendLast(opcode: number, payload: Uint8Array): void {
     if (this.#owedBytes > 0) return;
     this.addControl(opcode, payload);
     this.flush();
   }
 
-  /** As `Streams.writeGathered`. The header goes before the first piece, into the room that is there for it. */
+  /** Does what `Streams.writeGathered` does. The header is written into the room before the first piece. */
   writeGathered(iovecOffset: number, count: number): number {
     const flushed = this.flush();
     if (flushed < 0) return flushed;
@@ -133,13 +136,13 @@ export class FrameOutput {
       this.#owedBytes = total - (taken - headerBytes);
       return taken > headerBytes ? taken - headerBytes : WOULD_BLOCK;
     }
-    // Even where nothing is out, a layer below may have made a record of it: the same bytes must follow.
+    // Even if nothing is out, a layer below may have made a record of it, so the same bytes must follow.
     this.#own = ownCopy(bytes, start + Math.max(taken, 0), start + headerBytes);
     this.#owedBytes = total;
     return WOULD_BLOCK;
   }
 
-  /** As `Streams.write`. */
+  /** Does what `Streams.write` does. */
   write(bytes: Uint8Array, start: number, end: number): number {
     let at = start;
     let outcome = this.flush();
@@ -172,11 +175,11 @@ export class FrameOutput {
     return at > start ? at - start : outcome;
   }
 
-  /** The pieces of an iovec array, `total` bytes, where they do not become one frame: copied together, then written. */
+  /** Writes the pieces of an iovec array, `total` bytes, that do not become one frame: copies them together first. */
   #writeCopied(iovecOffset: number, total: number): number {
     const { bytes, words, unmask, packing, packingBytes } = this.#context;
     let iovec = iovecOffset;
-    /** Of the piece at `iovec`, copied before. */
+    /** Bytes of the piece at `iovec` that were copied before. */
     let skipped = 0;
     let written = 0;
     while (written < total) {
@@ -199,12 +202,14 @@ export class FrameOutput {
     return written;
   }
 
-  /** Frames with that payload: one with a mask, or, for a browser, messages of one small frame each. */
+  /** Frames with this payload: one with a mask, or, for a browser, messages of one small frame each. */
   #packed(payload: Uint8Array): Uint8Array {
     return framed(payload, this.#terms.frameBytesMax, FINAL_BIT | BINARY, this.#masks);
   }
 
-  /** Sends `source[start, end)`, as much as is packed at a time, as one compressed message; outcomes as those of `flush`. */
+  /**
+   * Sends `source[start, end)`, at most as much as is packed at a time, as one compressed message. Returns as `flush`.
+   */
   #sendDeflated(source: Uint8Array, start: number, end: number): number {
     const { bytes, packing, deflating, deflater } = this.#context;
     let from = start;
@@ -220,7 +225,7 @@ export class FrameOutput {
       this.#own = framed(payload, frameBytesMax, BINARY | COMPRESSED_BIT, this.#masks);
       return this.flush();
     }
-    // The slack before it has room for the header.
+    // The slack before the payload has room for the header.
     const frame = to - serverHeaderBytes(payloadBytes);
     const frameEnd = to + payloadBytes;
     writeServerHeader(bytes, frame, FINAL_BIT | BINARY | COMPRESSED_BIT, payloadBytes);
@@ -250,8 +255,8 @@ export class FrameOutput {
 }
 
 /**
- * A payload in frames of at most that many bytes, one for 0. `first` is the first byte of their headers: with FINAL_BIT each
- * is a message, without they are one.
+ * A payload in frames of at most `frameBytesMax` bytes, or in one frame if that is 0. `first` is the first byte of
+ * their headers. With FINAL_BIT each frame is a message; without it they are one message.
  */
 function framed(payload: Uint8Array, frameBytesMax: number, first: number, masks: boolean): Uint8Array {
   const frameBytes = frameBytesMax === 0 ? Math.max(payload.length, 1) : frameBytesMax;
@@ -275,7 +280,7 @@ function framed(payload: Uint8Array, frameBytesMax: number, first: number, masks
   return frames.subarray(0, at);
 }
 
-/** `bytes[start, end)` over a buffer of their own, whose address does not change: what streams write. */
+/** A copy of `bytes[start, end)` in a buffer of its own, whose address does not change, as streams need it. */
 function ownCopy(bytes: Uint8Array, start: number, end: number): Uint8Array {
   const copy = new Uint8Array(new ArrayBuffer(end - start));
   copy.set(bytes.subarray(start, end));

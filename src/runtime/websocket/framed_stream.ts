@@ -1,4 +1,4 @@
-// Hot: once for each read and write of a WebSocket.
+// Hot: runs once for each read and write of a WebSocket.
 import type { FrameTerms } from "../../protocol/websocket/extensions.ts";
 import { PONG } from "../../protocol/websocket/frame_header.ts";
 import type { LayerStream } from "../layered_poller.ts";
@@ -7,7 +7,7 @@ import { type FrameContext, FrameInput } from "./frame_input.ts";
 import { FrameOutput } from "./frame_output.ts";
 import type { FrameSide } from "./websocket_layer.ts";
 
-/** One stream of frames, both ways. */
+/** Both directions of a stream of frames. */
 export class FramedStream implements LayerStream {
   readonly slot: number;
   readonly input: FrameInput;

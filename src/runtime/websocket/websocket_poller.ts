@@ -11,23 +11,23 @@ import type { FrameContext } from "./frame_input.ts";
 import { FramedStream } from "./framed_stream.ts";
 import type { FrameSide, WebSocketLayer } from "./websocket_layer.ts";
 
-/** What a thread has to frame with. */
+/** What a thread needs for framing. */
 export interface FramingMeans {
   /** Covers the shared memory. */
   readonly memory: Uint8Array;
-  /** A region of it for the poller alone. */
+  /** A region of the memory that only the poller uses. */
   readonly packing: number;
   readonly packingBytes: number;
-  /** The same, for the deflater (`deflate_region.ts`). */
+  /** A region that only the deflater uses (`deflate_region.ts`). */
   readonly deflating: number;
   readonly openDeflater: () => Deflater;
-  /** Gives a better inflater than the runtime's, if there is one. */
+  /** Opens a better inflater than the runtime's, if there is one. */
   readonly openInflater: () => Inflater | null;
 }
 
 /**
- * WebSocket framing on top of a poller, with or without TLS in it: a slot has it from `startFrames` on. Only the links shard and
- * servers with a WebSocket port have this poller.
+ * WebSocket framing on top of a poller, with or without TLS in that. A slot has it from `startFrames` on. Only the
+ * links shard, and the shards of servers with a WebSocket port, have this poller.
  */
 export class WebSocketPoller extends LayeredPoller<FramedStream> implements WebSocketLayer {
   readonly #context: FrameContext;

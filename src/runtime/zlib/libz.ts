@@ -1,5 +1,5 @@
 /**
- * zlib as data: what we call of libz, once for both FFIs, and the numbers that go with it.
+ * zlib as data: the functions of libz that we call, once for both FFIs, and the numbers that go with them.
  * Source: zlib's manual and its public header zlib.h.
  */
 import type { NativeFunction } from "../posix/libc.ts";
@@ -18,10 +18,10 @@ export const Z_BUF_ERROR = -5;
 
 export const Z_FINISH = 4;
 
-/** Negative: no header and no checksum around the data. */
+/** It is negative, so there is no header and no checksum around the data. */
 export const RAW_WINDOW_BITS = -15;
 
-/** Of `z_stream` where a pointer and a `long` have 64 bits: the words of its fields. */
+/** Size of a `z_stream` if a pointer and a `long` have 64 bits, and the words of its fields. */
 export const Z_STREAM_BYTES = 112;
 export const NEXT_IN_WORD = 0;
 export const AVAIL_IN_WORD = 2;

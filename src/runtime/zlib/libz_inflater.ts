@@ -1,4 +1,4 @@
-// Hot: once for each compressed message of a WebSocket that comes in.
+// Hot: runs once for each compressed message that comes in by WebSocket.
 import {
   FINAL_BLOCK,
   type InflatedMessage,
@@ -22,22 +22,22 @@ import {
 
 export type LibzFunctions = Callable<typeof LIBZ_FUNCTIONS>;
 
-/** zlib compares the first character of the version it was asked for with its own. */
+/** zlib compares the first character of the version that it is asked for with its own. */
 const VERSION = "1";
 const BUFFER_BYTES_MIN = 128 * 1024;
 /** A buffer that had to be larger than this is not kept. */
 const BUFFER_BYTES_KEPT = 1024 * 1024;
 
-/** The system's zlib for one thread: a stream that is kept, and its buffers, for whatever connection. */
+/** The system's zlib for one thread: a stream and its buffers, which are kept and serve all connections. */
 export class LibzInflater implements Inflater {
   readonly #functions: LibzFunctions;
   readonly #posix: Posix;
   readonly #stream: Stream;
   readonly #payload: NativeBuffer;
-  /** For the next message that is inflated; null while another has it. */
+  /** The buffer for the next message that is inflated; null while another message has it. */
   #spare: NativeBuffer | null = null;
 
-  /** Throws where zlib refuses. */
+  /** Throws if zlib refuses. */
   constructor(functions: LibzFunctions, posix: Posix) {
     this.#functions = functions;
     this.#posix = posix;
@@ -67,12 +67,12 @@ export class LibzInflater implements Inflater {
     return null;
   }
 
-  /** A buffer is free for another message. */
+  /** Takes back a buffer, which is then free for another message. */
   takeBack(buffer: NativeBuffer): void {
     this.#spare = buffer;
   }
 
-  /** Puts a payload together with what its sender left out; the length of that. */
+  /** Puts a payload together, and adds what its sender left out. Returns the length. */
   #collect(pieces: readonly Uint8Array[]): number {
     let total = SYNC_FLUSH_TAIL.length + FINAL_BLOCK.length;
     for (const piece of pieces) total += piece.length;
@@ -88,7 +88,7 @@ export class LibzInflater implements Inflater {
     return total;
   }
 
-  /** Returns the length of the message, −1 where there is none. */
+  /** Returns the length of the message, or −1 if it is broken or too large. */
   #inflateTo(output: NativeBuffer, messageBytesMax: number): number {
     const stream = this.#stream;
     let filledBytes = 0;
@@ -111,7 +111,7 @@ class Inflated implements InflatedMessage {
   readonly #owner: LibzInflater;
   #at = 0;
 
-  /** `owner` gets the buffer back once all of it is taken. */
+  /** `owner` gets the buffer back once all of the message is taken. */
   constructor(buffer: NativeBuffer, lengthBytes: number, posix: Posix, owner: LibzInflater) {
     this.#buffer = buffer;
     this.#lengthBytes = lengthBytes;
@@ -143,7 +143,7 @@ class Stream {
     this.address = posix.addressOf(this.#words);
   }
 
-  /** Room that is left for output. */
+  /** How much room is left for output. */
   get roomBytes(): number {
     return this.#words[AVAIL_OUT_WORD]!;
   }
@@ -164,7 +164,7 @@ class Stream {
   }
 }
 
-/** Bytes whose address is known, as many as were ever needed. */
+/** A buffer whose address is known, and which grows as needed. */
 class NativeBuffer {
   bytes = new Uint8Array(new ArrayBuffer(BUFFER_BYTES_MIN));
   address: number;
@@ -175,14 +175,14 @@ class NativeBuffer {
     this.address = posix.addressOf(this.bytes);
   }
 
-  /** Room for so many bytes; what was there is of no use to anyone. */
+  /** Makes room for so many bytes. What is in the buffer may be lost. */
   reserve(lengthBytes: number): void {
     const isEnough = this.bytes.length >= lengthBytes;
     const isExcess = this.bytes.length > BUFFER_BYTES_KEPT && lengthBytes <= BUFFER_BYTES_KEPT;
     if (!isEnough || isExcess) this.#replace(lengthBytes);
   }
 
-  /** More room, for what is there and more. */
+  /** Makes more room, and keeps what is in the buffer. */
   grow(lengthBytes: number): void {
     const { bytes } = this;
     this.#replace(lengthBytes);
