@@ -1,7 +1,7 @@
-/** One value of a DER encoding: its tag and where its content and the whole of it lie. */
+/** One value of a DER encoding: its tag, where the value lies and where its content lies. */
 export interface DerValue {
   readonly tag: number;
-  /** Of the tag's first byte. */
+  /** Offset of the tag's first byte. */
   readonly start: number;
   readonly contentStart: number;
   readonly end: number;
@@ -18,7 +18,9 @@ export const DER_PRINTABLE_STRING = 0x13;
 export const DER_BMP_STRING = 0x1e;
 export const DER_UTC_TIME = 0x17;
 
-/** The value at `at`, or null where none fits before `end`. Lengths above 2^24 and tags of several bytes are none. */
+/**
+ * The value at `at`, or null if none ends before `end`. Lengths above 2^24 and tags of several bytes are not accepted.
+ */
 export function readDer(bytes: Uint8Array, at: number, end: number): DerValue | null {
   if (at + 2 > end) return null;
   const tag = bytes[at]!;
@@ -34,7 +36,7 @@ export function readDer(bytes: Uint8Array, at: number, end: number): DerValue | 
   return contentStart + length > end ? null : { tag, start: at, contentStart, end: contentStart + length };
 }
 
-/** The values inside another one, as many as are well-formed. */
+/** The values inside another one, up to the first that is not well-formed. */
 export function* derChildren(bytes: Uint8Array, parent: DerValue): Iterable<DerValue> {
   for (let at = parent.contentStart; at < parent.end; ) {
     const child = readDer(bytes, at, parent.end);
@@ -44,7 +46,7 @@ export function* derChildren(bytes: Uint8Array, parent: DerValue): Iterable<DerV
   }
 }
 
-/** The bytes inside a value, and those of all of it. */
+/** The bytes inside a value. The next function returns those of the whole value. */
 export function derContent(bytes: Uint8Array, { contentStart, end }: DerValue): Uint8Array<ArrayBuffer> {
   return bytes.slice(contentStart, end);
 }
@@ -52,7 +54,7 @@ export function derWhole(bytes: Uint8Array, { start, end }: DerValue): Uint8Arra
   return bytes.slice(start, end);
 }
 
-/** The encoding of a value whose content is these, one after the other. */
+/** The encoding of a value whose content is these parts, one after the other. */
 export function encodeDer(tag: number, ...content: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const length = content.reduce((sum, part) => sum + part.length, 0);
   const lengthBytes: number[] = [];
@@ -68,7 +70,7 @@ export function encodeDer(tag: number, ...content: readonly Uint8Array[]): Uint8
   return whole;
 }
 
-/** An object identifier in dots, `2.5.4.3`. */
+/** An object identifier with dots, such as `2.5.4.3`. */
 export function derObjectIdentifier(bytes: Uint8Array, value: DerValue): string {
   const arcs: number[] = [];
   let arc = 0;
@@ -84,17 +86,17 @@ export function derObjectIdentifier(bytes: Uint8Array, value: DerValue): string 
   return [top, first - top * 40, ...rest].join(".");
 }
 
-/** The text of a string of any kind. */
+/** The text of a string of any type. */
 export function derText(bytes: Uint8Array, value: DerValue): string {
   const content = bytes.slice(value.contentStart, value.end);
   if (value.tag === DER_BMP_STRING) return new TextDecoder("utf-16be").decode(content);
   return new TextDecoder(value.tag === DER_UTF8_STRING ? "utf-8" : "latin1").decode(content);
 }
 
-/** UTCTime or GeneralizedTime, milliseconds since 1970. */
+/** The time of a UTCTime or GeneralizedTime, in milliseconds since 1970. */
 export function derTimeMs(bytes: Uint8Array, value: DerValue): number {
   const digits = derText(bytes, value).replace(/Z$/, "");
-  // Two digits of a year from 50 on are of the last century (RFC 5280, section 4.1.2.5.1).
+  // A year of two digits from 50 on is in the last century (RFC 5280, section 4.1.2.5.1).
   const isShort = value.tag === DER_UTC_TIME;
   const century = digits.slice(0, 2) >= "50" ? "19" : "20";
   const full = isShort ? century + digits : digits;

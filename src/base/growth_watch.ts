@@ -1,8 +1,9 @@
 /**
- * Says when a thread should collect its garbage. JavaScriptCore counts the 4 GiB of the shared memory as the thread's own
- * and so waits for gigabytes of garbage; a thread that never returns to its event loop is not tidied otherwise.
+ * Decides when a thread should collect its garbage. JavaScriptCore counts the 4 GiB of the shared memory as the
+ * thread's own, so it waits for gigabytes of garbage. In a thread that never returns to its event loop, nothing else
+ * collects.
  *
- * It watches the resident memory of the process: any thread that finds it grown collects what is its own.
+ * It watches the resident memory of the process. Every thread that finds it grown collects its own garbage.
  */
 const CHECK_EVERY_MS = 100;
 const GROWTH_BYTES = 64 * 1024 * 1024;
@@ -13,13 +14,13 @@ export class GrowthWatch {
   #base = 0;
   #nextCheckMs = 0;
 
-  /** `residentBytes` tells the memory of the process, 0 where it cannot; `collect` frees the thread's garbage at once. */
+  /** `residentBytes` is the memory of the process, 0 if unknown. `collect` frees the thread's garbage at once. */
   constructor(residentBytes: () => number, collect: () => void) {
     this.#residentBytes = residentBytes;
     this.#collect = collect;
   }
 
-  /** Collects if the process has grown by 64 MiB since that was last done; looks ten times a second at most. */
+  /** Collects if the process has grown by 64 MiB since the last collection. Looks at most ten times a second. */
   check(nowMs: number): void {
     if (nowMs < this.#nextCheckMs) return;
     this.#nextCheckMs = nowMs + CHECK_EVERY_MS;

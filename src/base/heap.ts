@@ -1,4 +1,4 @@
-/** A binary heap: what comes first by `isBefore` is at hand, the rest is in no order. */
+/** A binary heap. The item that comes first by `isBefore` is at hand; the others are in no order. */
 export class Heap<Item> {
   readonly #isBefore: (a: Item, b: Item) => boolean;
   readonly #items: Item[] = [];
@@ -7,7 +7,7 @@ export class Heap<Item> {
     this.#isBefore = isBefore;
   }
 
-  /** Undefined where there is none. */
+  /** The first item, undefined if there is none. */
   get first(): Item | undefined {
     return this.#items[0];
   }
@@ -24,7 +24,7 @@ export class Heap<Item> {
     items[at] = item;
   }
 
-  /** Takes the first away; there must be one. */
+  /** Removes the first item. There must be one. */
   pop(): void {
     const items = this.#items;
     const last = items.pop()!;

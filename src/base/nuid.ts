@@ -1,7 +1,7 @@
-/** The alphabet that NATS makes ids and hashes of. */
+/** The alphabet of NATS's ids and hashes. */
 export const BASE62_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/** Random characters of the alphabet that NATS makes ids of. */
+/** Random characters of that alphabet. */
 export function randomDigits(count: number): string {
   const random = crypto.getRandomValues(new Uint32Array(count));
   let text = "";
@@ -9,7 +9,7 @@ export function randomDigits(count: number): string {
   return text;
 }
 
-/** An id as events carry it: 22 characters. */
+/** A new id as events carry it: 22 characters. */
 export function newNuid(): string {
   return randomDigits(22);
 }

@@ -21,7 +21,7 @@ afterAll(async () => {
 const der = ({ cert }: KeyPair) => new Uint8Array(new X509Certificate(cert).raw);
 const fields = (pair: KeyPair) => parseRevocationFields(der(pair))!;
 
-/** What the authority, signing as it is told, says of a certificate. */
+/** What a response of the authority, made with these options, says of a certificate. */
 function ask(options: ResponseOptions, about = certificate, nowMs = Date.now()): OcspResult {
   responder.options = options;
   const response = responder.answer(encodeOcspRequest(fields(about), fields(authority)));
@@ -71,7 +71,7 @@ describe("parseOcspResponse()", () => {
     };
     expect(isAllowed(delegate, Date.now())).toBe(true);
     expect(isAllowed(delegate, Date.now() + 365 * 86_400_000)).toBe(false);
-    // Any certificate of the issuer could otherwise speak for it.
+    // Otherwise every certificate of the issuer could speak for it.
     expect(isAllowed(other, Date.now())).toBe(false);
   });
 

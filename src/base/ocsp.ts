@@ -1,6 +1,6 @@
 /**
- * OCSP (RFC 6960): what a responder is asked, and what its answer says of one certificate. Certificates are DER.
- * Source for what is accepted: golang.org/x/crypto/ocsp, which nats-server reads responses with.
+ * OCSP (RFC 6960): the request to a responder, and what its response says of one certificate. Certificates are DER.
+ * Source for what is accepted: golang.org/x/crypto/ocsp, with which nats-server reads responses.
  */
 import { createHash, createPublicKey, verify } from "node:crypto";
 import {
@@ -22,13 +22,16 @@ import { parseRevocationFields, type RevocationFields } from "./x509_revocation.
 
 export type CertificateStatus = "good" | "revoked" | "unknown";
 
-/** What a response whose signature holds says of a certificate. Times are milliseconds since 1970. */
+/** What a response with a valid signature says of a certificate. Times are milliseconds since 1970. */
 export interface OcspResponse {
   readonly status: CertificateStatus;
   readonly thisUpdateMs: number;
-  /** Until then there is nothing newer to be had; null where the responder does not say. */
+  /** When there will be a newer response; null if the responder does not say. */
   readonly nextUpdateMs: number | null;
-  /** Signed by another key, which the issuer certified for it; `isAllowed` where that certificate says so and holds. */
+  /**
+   * Not null if the response is signed by another key, whose certificate the issuer signed. `isAllowed` if that
+   * certificate permits signing responses and is valid now.
+   */
   readonly delegate: { readonly isAllowed: boolean } | null;
 }
 
@@ -57,7 +60,7 @@ const STATUSES: ReadonlyMap<number, CertificateStatus> = new Map([
   [0x82, "unknown"],
 ]);
 
-/** Signature algorithms and their hashes; null for one that hashes by itself. Older hashes are not trusted. */
+/** Signature algorithms and their hashes; null for an algorithm that has its own. Older hashes are not trusted. */
 const SIGNATURE_HASHES: ReadonlyMap<string, string | null> = new Map([
   ["1.2.840.113549.1.1.11", "sha256"],
   ["1.2.840.113549.1.1.12", "sha384"],
@@ -68,10 +71,10 @@ const SIGNATURE_HASHES: ReadonlyMap<string, string | null> = new Map([
   ["1.3.101.112", null],
 ]);
 
-/** A request for the status of a certificate of this issuer; DER. */
+/** A request for the status of a certificate of this issuer, DER. */
 export function encodeOcspRequest(certificate: RevocationFields, issuer: RevocationFields): Uint8Array {
   const sequence = (...content: readonly Uint8Array[]) => encodeDer(DER_SEQUENCE, ...content);
-  // The hash only names the issuer; SHA-1 is what every responder knows.
+  // The hash only names the issuer. Every responder knows SHA-1.
   const hashOf = (bytes: Uint8Array) =>
     encodeDer(DER_OCTET_STRING, createHash("sha1").update(bytes).digest());
   const certificateId = sequence(
@@ -85,8 +88,9 @@ export function encodeOcspRequest(certificate: RevocationFields, issuer: Revocat
 }
 
 /**
- * What a response says of a certificate of this issuer. It must be signed by the issuer, or by a key whose certificate
- * the response carries and the issuer signed; whether that one may is told in `delegate`. Its times are not looked at.
+ * What a response says of a certificate of this issuer. The response must be signed by the issuer, or by a key whose
+ * certificate the response carries and the issuer signed. `delegate` says whether that key may sign. The times of the
+ * response are not looked at.
  */
 export function parseOcspResponse(
   der: Uint8Array,
@@ -132,7 +136,7 @@ export function parseOcspResponse(
     : { ok: true, response: { ...said, delegate } };
 }
 
-/** What ResponseData says of the certificate; null where it says nothing. */
+/** What ResponseData says of the certificate; null if it says nothing. */
 function findStatement(
   der: Uint8Array,
   data: DerValue,
@@ -158,7 +162,7 @@ function findStatement(
   return null;
 }
 
-/** Whether a sequence of content, signature algorithm and signature was signed by a key, DER of SubjectPublicKeyInfo. */
+/** Whether a key (DER of SubjectPublicKeyInfo) signed a sequence of content, signature algorithm and signature. */
 function isSignedBy(der: Uint8Array, signed: DerValue, publicKeyInfo: Uint8Array<ArrayBuffer>): boolean {
   const [content, algorithm, signature] = childrenOf(der, signed);
   const [algorithmId] = childrenOf(der, algorithm);
@@ -169,7 +173,7 @@ function isSignedBy(der: Uint8Array, signed: DerValue, publicKeyInfo: Uint8Array
     const key = createPublicKey({ key: Buffer.from(publicKeyInfo), format: "der", type: "spki" });
     return verify(hash, derWhole(der, content), key, derContent(der, signature).slice(1));
   } catch {
-    // A key of another kind than the signature, or none that the library knows.
+    // The key is of another kind than the signature, or the library does not know it.
     return false;
   }
 }

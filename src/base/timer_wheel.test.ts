@@ -25,7 +25,7 @@ test("TimerWheel fires what a list of due times would fire", () => {
       for (const step of steps) {
         if (step.kind === "set") {
           wheel.set(step.id, now + step.inMs);
-          // One that is due already fires with the next tick.
+          // A timer that is due already fires with the next tick.
           dueMs.set(step.id, now + Math.max(step.inMs, 0));
         } else if (step.kind === "clear") {
           wheel.clear(step.id);
@@ -38,7 +38,7 @@ test("TimerWheel fires what a list of due times would fire", () => {
             expect(dueMs.get(timer)!).toBeLessThanOrEqual(now);
             dueMs.delete(timer);
           }
-          // What is left is due within the tick at hand at the earliest.
+          // Timers that are left are due within the current tick at the earliest.
           for (const due of dueMs.values()) expect(due).toBeGreaterThan(now - 2 * TICK_MS);
         }
         const waitMs = wheel.waitMs(now);

@@ -1,8 +1,8 @@
 /**
- * Timers of a thread that sleeps in its own wait: a hashed wheel of small integers, no objects.
+ * Timers of a thread that sleeps in its own wait: a hashed wheel of small integers, without objects.
  *
- * A timer is an id the caller chose. Setting, moving and clearing cost O(1); nothing fires early, and late by at most
- * a tick. Time is an argument, in milliseconds of any steady clock.
+ * A timer is an id that the caller chose. Setting, moving and clearing cost O(1). Nothing fires early, or late by more
+ * than a tick. Time is an argument, in milliseconds of any steady clock.
  */
 const SLOTS = 1024;
 const NONE = -1;
@@ -12,7 +12,7 @@ export class TimerWheel {
   readonly #heads = new Int32Array(SLOTS).fill(NONE);
   #next = new Int32Array(0);
   #previous = new Int32Array(0);
-  /** When it is due, in ticks; −1 for a timer that is not set. */
+  /** When each timer is due, in ticks; −1 for a timer that is not set. */
   #due = new Float64Array(0);
   #tick: number;
   #count = 0;
@@ -50,7 +50,7 @@ export class TimerWheel {
     this.#count--;
   }
 
-  /** Fires what is due at `nowMs`, each timer once; a callback may set and clear timers. */
+  /** Fires the timers that are due at `nowMs`, each once. A callback may set and clear timers. */
   advance(nowMs: number, fire: (id: number) => void): void {
     const now = Math.floor(nowMs / this.#tickMs);
     if (now < this.#earliest) {
@@ -64,7 +64,7 @@ export class TimerWheel {
     this.#findEarliest();
   }
 
-  /** Milliseconds until advance() has something to do, `Infinity` if nothing is set. */
+  /** Milliseconds until advance() has something to do, `Infinity` if no timer is set. */
   waitMs(nowMs: number): number {
     if (this.#count === 0) return Number.POSITIVE_INFINITY;
     return Math.max(0, this.#earliest * this.#tickMs - nowMs);
@@ -77,7 +77,8 @@ export class TimerWheel {
       if (this.#due[id]! <= now) {
         this.clear(id);
         fire(id);
-        // The callback may have changed the list: start again, what was fired is gone from it.
+        // The callback may have changed the list, so the search starts again. Timers that were fired are not in it any
+        // more.
         id = this.#heads[slot]!;
       } else id = next;
     }

@@ -1,4 +1,6 @@
-/** What a certificate says of whom it names. It checks nothing: whoever accepted the certificate has. */
+/**
+ * What a certificate says of its subject. Nothing is checked here: the code that accepted the certificate has done so.
+ */
 import {
   DER_OCTET_STRING,
   DER_PRINTABLE_STRING,
@@ -14,12 +16,12 @@ import {
 } from "./der.ts";
 
 export interface NameAttribute {
-  /** Object identifier, `2.5.4.3` for CN. */
+  /** The object identifier, such as `2.5.4.3` for CN. */
   readonly type: string;
   readonly value: string;
 }
 
-/** A distinguished name: relative names in the order of the certificate, each of one attribute or more. */
+/** A distinguished name: relative names in the order of the certificate, each of one or more attributes. */
 export type DistinguishedName = readonly (readonly NameAttribute[])[];
 
 export interface Certificate {
@@ -29,10 +31,10 @@ export interface Certificate {
   readonly dnsNames: readonly string[];
   readonly uris: readonly string[];
   readonly ipAddresses: readonly string[];
-  /** It holds from here to there, milliseconds since 1970. */
+  /** When the certificate is valid, in milliseconds since 1970. */
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
-  /** The DER of SubjectPublicKeyInfo, which pins are made of. */
+  /** The DER of SubjectPublicKeyInfo, from which pins are made. */
   readonly publicKeyInfo: Uint8Array;
 }
 
@@ -44,7 +46,7 @@ const DNS_TAG = 0x82;
 const URI_TAG = 0x86;
 const IP_TAG = 0x87;
 
-/** Reads a DER certificate (RFC 5280, section 4.1); null where it is none. */
+/** Reads a DER certificate (RFC 5280, section 4.1); null if it is none. */
 export function parseCertificate(der: Uint8Array): Certificate | null {
   const fields = certificateFields(der);
   if (fields === null) return null;
@@ -82,18 +84,18 @@ function alternativeNames(der: Uint8Array, extensions: DerValue | undefined): De
   return value === null ? [] : [...derChildren(der, value)];
 }
 
-/** What a certificate is made of, as it is encoded. */
+/** The fields of a certificate, as they are encoded. */
 export interface CertificateFields {
   readonly serialNumber: DerValue;
   readonly issuer: DerValue;
   readonly validity: DerValue;
   readonly subject: DerValue;
   readonly publicKeyInfo: DerValue;
-  /** Undefined where it has none. */
+  /** Undefined if it has none. */
   readonly extensions: DerValue | undefined;
 }
 
-/** The fields of a DER certificate; null where it is none. */
+/** The fields of a DER certificate; null if it is none. */
 export function certificateFields(der: Uint8Array): CertificateFields | null {
   const certificate = readDer(der, 0, der.length);
   const body = certificate === null ? null : readDer(der, certificate.contentStart, certificate.end);
@@ -106,7 +108,7 @@ export function certificateFields(der: Uint8Array): CertificateFields | null {
   return { serialNumber, issuer, validity, subject, publicKeyInfo, extensions };
 }
 
-/** The value of an extension, which its octet string holds; null where there is none. */
+/** The value of an extension, which lies in its octet string; null if there is no such extension. */
 export function extensionValue(
   der: Uint8Array,
   extensions: DerValue | undefined,
@@ -131,7 +133,7 @@ function ipText(bytes: Uint8Array): string {
   return new URL(`http://[${words.join(":")}]/`).hostname.slice(1, -1);
 }
 
-/** The attributes that Go knows by name, in the order it puts them; those of one name stand together. */
+/** The attributes that Go knows by name, in Go's order. Attributes of one name stand together. */
 export const ATTRIBUTE_NAMES: ReadonlyMap<string, string> = new Map([
   ["2.5.4.6", "C"],
   ["2.5.4.8", "ST"],
@@ -143,12 +145,12 @@ export const ATTRIBUTE_NAMES: ReadonlyMap<string, string> = new Map([
   ["2.5.4.3", "CN"],
   ["2.5.4.5", "SERIALNUMBER"],
 ]);
-/** Of these Go keeps the last. */
+/** Attributes of which Go keeps only the last. */
 const SINGLE_ATTRIBUTES: ReadonlySet<string> = new Set(["2.5.4.3", "2.5.4.5"]);
 
 /**
- * A name without the attributes that Go has no name for: `CN=x,OU=a+OU=b,C=US`, in Go's order, which is not that of
- * the certificate. Source: Go crypto/x509/pkix `Name.ToRDNSequence`, `RDNSequence.String`.
+ * A distinguished name without the attributes that Go has no name for: `CN=x,OU=a+OU=b,C=US`. The order is Go's, not
+ * that of the certificate. Source: Go crypto/x509/pkix `Name.ToRDNSequence`, `RDNSequence.String`.
  */
 export function knownNameText(name: DistinguishedName): string {
   const attributes = name.flat();
@@ -161,8 +163,8 @@ export function knownNameText(name: DistinguishedName): string {
 }
 
 /**
- * A name as nats-server shows it, `CN=x,OU=Eng,O=Acme,C=US`, with attributes that Go has no name for at the end, as
- * `0.9.2342.19200300.100.1.25=#130461636d65`. Source: Go crypto/x509/pkix `Name.String`.
+ * A distinguished name as nats-server shows it, `CN=x,OU=Eng,O=Acme,C=US`. Attributes that Go has no name for come at
+ * the end, as `0.9.2342.19200300.100.1.25=#130461636d65`. Source: Go crypto/x509/pkix `Name.String`.
  */
 export function nameText(name: DistinguishedName): string {
   const others = name
@@ -176,7 +178,7 @@ function escapeValue(value: string): string {
   return value.replace(/[,+"\\<>;]|^[ #]|(?!^) $/g, (character) => `\\${character}`);
 }
 
-/** The DER of a string as Go writes it: printable where it can be, else UTF-8. */
+/** The DER of a string as Go writes it, in hex: a PrintableString if possible, else a UTF8String. */
 function encodedHex(value: string): string {
   const tag = /^[A-Za-z0-9 '()+,\-./:=?]*$/.test(value) ? DER_PRINTABLE_STRING : DER_UTF8_STRING;
   return encodeDer(tag, new TextEncoder().encode(value)).toHex();

@@ -1,4 +1,6 @@
-/** What a certificate says that matters to whether it still holds. It checks nothing. Source: RFC 5280, 6960 and 7633. */
+/**
+ * What a certificate says that matters for its revocation. Nothing is checked here. Source: RFC 5280, 6960 and 7633.
+ */
 import {
   DER_BOOLEAN,
   DER_INTEGER,
@@ -13,7 +15,7 @@ import {
 import { certificateFields, type DistinguishedName, distinguishedName, extensionValue } from "./x509.ts";
 
 export interface RevocationFields {
-  /** Content of the INTEGER. */
+  /** The content of the INTEGER. */
   readonly serialNumber: Uint8Array<ArrayBuffer>;
   readonly subject: DistinguishedName;
   readonly issuer: DistinguishedName;
@@ -22,12 +24,12 @@ export interface RevocationFields {
   readonly issuerDer: Uint8Array<ArrayBuffer>;
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
-  /** DER of SubjectPublicKeyInfo, and the key alone as identifiers are made of it. */
+  /** The DER of SubjectPublicKeyInfo, and the key alone, from which identifiers are made. */
   readonly publicKeyInfo: Uint8Array<ArrayBuffer>;
   readonly publicKey: Uint8Array<ArrayBuffer>;
-  /** Where its issuer says whether it is revoked; as the certificate has them. */
+  /** Where its issuer says whether it is revoked, in the order of the certificate. */
   readonly responderUrls: readonly string[];
-  /** Whoever presents it must bring a fresh OCSP response along. */
+  /** A server that presents it must add a fresh OCSP response. */
   readonly mustStaple: boolean;
   /** It may sign certificates. */
   readonly isAuthority: boolean;
@@ -45,7 +47,7 @@ const EXTENDED_KEY_USAGE = "2.5.29.37";
 const USAGE_OCSP_SIGNING = "1.3.6.1.5.5.7.3.9";
 const URI_TAG = 0x86;
 
-/** Reads a DER certificate; null where it is none. */
+/** Reads a DER certificate; null if it is none. */
 export function parseRevocationFields(der: Uint8Array): RevocationFields | null {
   const fields = certificateFields(der);
   if (fields === null) return null;
