@@ -1,4 +1,4 @@
-// Hot: subjectMatches runs for subjects that no index holds (permissions, deny filters).
+// Hot: subjectMatches runs for patterns that no index holds (permissions, deny filters).
 
 import { DOT, GREATER, STAR } from "./tokens.ts";
 
@@ -21,7 +21,7 @@ export function subjectMatches(
   let p = patternStart;
   let l = literalStart;
   for (;;) {
-    // Both stand at the start of a token; l = literalEnd means an empty last token.
+    // p and l are at the start of a token. If l = literalEnd, the last token is empty.
     const patternTokenEnd = tokenEnd(pattern, p, patternEnd);
     const first = pattern[p];
     const isSingle = patternTokenEnd === p + 1;
@@ -47,8 +47,8 @@ export function subjectMatches(
 /**
  * Tells whether some literal subject is matched by both patterns.
  *
- * Both must satisfy `isValidSubscription`; a literal is a pattern too. Unlike nats-server, which takes
- * every token that begins with a star for a wildcard here, only a lone star is one.
+ * Both must satisfy `isValidSubscription`; a literal is a pattern, too. Only a lone star is a wildcard. nats-server
+ * takes every token that begins with a star for one here.
  */
 export function subjectsCollide(
   patternA: Uint8Array,
@@ -87,7 +87,7 @@ function tokenEnd(bytes: Uint8Array, from: number, end: number): number {
   return i;
 }
 
-/** Tells whether `bytes[start, end)` is one or more tokens, none of them empty. */
+/** Tells whether `bytes[start, end)` consists of one or more tokens, none of them empty. */
 function hasOnlyFullTokens(bytes: Uint8Array, start: number, end: number): boolean {
   let tokenStart = start;
   for (let i = start; i <= end; i++) {

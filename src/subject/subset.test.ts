@@ -8,7 +8,7 @@ const pattern = fc
   .filter(([tokens, isOpen]) => tokens.length > 0 || isOpen)
   .map(([tokens, isOpen]) => (isOpen ? [...tokens, ">"] : tokens).join("."));
 
-/** Patterns here name two letters and have four tokens at most: one more of each is enough to tell them apart. */
+/** Patterns here use two letters and have at most four tokens. One more of each is enough to tell them apart. */
 const LITERALS = [1, 2, 3, 4, 5].flatMap((length) => literalsOf(length));
 
 function literalsOf(length: number): string[] {

@@ -1,11 +1,10 @@
 /**
- * Patterns against patterns, over text or byte strings. Cold, but for mappings with wildcards.
+ * Compares patterns with patterns, over text or byte strings. Cold, except for mappings with wildcards.
  */
 
 /**
- * Tells whether every subject that `subject` matches is matched by `pattern`. A literal is a pattern that matches
- * itself. A `>` in `pattern` covers whatever follows, empty tokens too; elsewhere an empty token is covered by
- * nothing.
+ * Tells whether `pattern` matches every subject that `subject` matches. A literal is a pattern that matches itself. A
+ * `>` in `pattern` covers everything that follows, even empty tokens. Elsewhere nothing covers an empty token.
  */
 export function isSubset(subject: string, pattern: string): boolean {
   return areTokensSubset(subject.split("."), pattern.split("."));
@@ -24,7 +23,7 @@ export function areTokensSubset(tokens: readonly string[], patternTokens: readon
 }
 
 /**
- * The pattern of all subjects that both patterns match, null if there are none. Both must be valid for a
+ * The pattern that matches exactly what both patterns match; null if there is no such subject. Both must be valid for a
  * subscription.
  */
 export function intersection(patternA: string, patternB: string): string | null {

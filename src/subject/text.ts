@@ -1,5 +1,5 @@
-// The rules of tokens.ts and matching.ts for subjects that come as text: from the configuration,
-// from JWTs, from the embedding program. Cold.
+// The rules of tokens.ts and matching.ts for subjects that come as text: from the configuration, from JWTs, or from the
+// embedding program. Cold.
 
 import { subjectMatches, subjectsCollide } from "./matching.ts";
 
@@ -10,16 +10,16 @@ const IS_NO_SUBSCRIPTION = /[ \t\r\n\f]|^\.|^$|\.\.|\.$|^>\.|\.>\./;
 const HAS_WILDCARD_TOKEN = /(?:^|\.)[*>](?:\.|$)/;
 
 /**
- * `isValidSubscription` for text. Text has not been through a line parser, so white space (with
- * form feed, as in nats-server) is refused here.
+ * `isValidSubscription` for text. Text has not gone through a line parser, so white space is refused here (including
+ * form feed, as in nats-server).
  */
 export function isValidSubscriptionText(subject: string): boolean {
   return !IS_NO_SUBSCRIPTION.test(subject);
 }
 
-/** `isLiteral` for text, or a byte string. */
+/** `isLiteral` for text or a byte string. */
 export function isLiteralText(subject: string): boolean {
-  // Most have no such character at all.
+  // Most subjects have neither character.
   return !(subject.includes("*") || subject.includes(">")) || !HAS_WILDCARD_TOKEN.test(subject);
 }
 

@@ -1,16 +1,16 @@
 // Hot: isValidPublishSubject runs once per PUB of a pedantic connection, the others once per SUB.
 //
-// A subject is a run of tokens separated by dots. Its bytes are arbitrary, NUL and broken UTF-8
-// included, so everything here reads bytes; the caller's line parser has already taken out the
-// four bytes that cannot occur (space, tab, CR, LF).
+// A subject is a run of tokens separated by dots. Its bytes are arbitrary, including NUL and broken UTF-8, so
+// everything here reads bytes. Four bytes cannot occur, because the caller's line parser ends words there: space, tab,
+// CR, LF.
 
 export const DOT = 0x2e;
 export const STAR = 0x2a;
 export const GREATER = 0x3e;
 
 /**
- * Tells whether `bytes[start, end)` may be subscribed to: no token is empty, and `>` stands
- * alone only as the last token. A star or `>` inside a longer token is an ordinary character.
+ * Tells whether `bytes[start, end)` may be subscribed to: no token is empty, and only the last token may be `>`. A star
+ * or `>` inside a longer token is an ordinary character.
  */
 export function isValidSubscription(bytes: Uint8Array, start: number, end: number): boolean {
   let tokenStart = start;
@@ -39,7 +39,7 @@ export function isValidPublishSubject(bytes: Uint8Array, start: number, end: num
 }
 
 /**
- * Tells whether no token of `bytes[start, end)` is exactly `*` or `>`; empty tokens are not looked for.
+ * Tells whether no token of `bytes[start, end)` is exactly `*` or `>`. Empty tokens are not looked for.
  */
 export function isLiteral(bytes: Uint8Array, start: number, end: number): boolean {
   for (let i = start; i < end; i++) {
@@ -51,7 +51,7 @@ export function isLiteral(bytes: Uint8Array, start: number, end: number): boolea
   return true;
 }
 
-/** Counts the tokens of `bytes[start, end)`, empty ones too; the empty subject has none. */
+/** Counts the tokens of `bytes[start, end)`, also empty ones. The empty subject has none. */
 export function tokenCount(bytes: Uint8Array, start: number, end: number): number {
   if (start === end) return 0;
   let count = 1;

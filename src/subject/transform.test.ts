@@ -186,7 +186,7 @@ test("numberWildcards() numbers stars from the left", () => {
   expect(numberWildcards("a.*.b.*.>")).toBe("a.$1.b.$2.>");
 });
 
-/** A destination token, how it is written, and what it gives for the wildcards' tokens. */
+/** How a destination token is written, and what it gives for the wildcards' tokens. */
 interface Model {
   readonly written: string;
   readonly value: (wildcards: readonly string[], subject: string) => string;
@@ -244,7 +244,7 @@ describe("agrees with a slow model", () => {
       written: `{{split(${index},${delimiter})}}`,
       value: (wildcards: readonly string[]) => {
         const parts = wildcards[index - 1]!.split(delimiter);
-        // nats-server's slip: the second of two empty parts at the start is followed by a dot.
+        // nats-server has a bug here: the second of two empty parts at the start is followed by a dot.
         const isSlip = parts[0] === "" && parts[1] === "" && parts.some((part) => part !== "");
         return (isSlip ? "." : "") + parts.filter((part) => part !== "").join(".");
       },

@@ -9,19 +9,19 @@ import {
   type TransformProblem,
 } from "./transform_language.ts";
 
-/** Gives integers from 0 to `bound - 1`, each as likely as the other. */
+/** Gives integers from 0 to `bound - 1`, all equally likely. */
 export type RandomBelow = (bound: number) => number;
 
-/** `any` is the form of mappings; `strict`, of imports, can be turned round. */
+/** `any` is the form of mappings. `strict` is that of imports, which can be reversed. */
 export type TransformForm = "any" | "strict";
 
-/** Makes one piece of the destination from the tokens of a subject that the source matches. */
+/** Makes one token of the destination from the tokens of a subject that the source matches. */
 type Piece = (tokens: readonly string[], random: RandomBelow) => string;
 
 /**
  * Turns the subjects that a source pattern matches into others: `orders.*.>` to `{{partition(3,1)}}.orders.$1.>`.
  *
- * Subjects are byte strings (see `byte_string.ts`), for tokens are cut and hashed by their bytes.
+ * Subjects are byte strings (see `byte_string.ts`), because tokens are cut and hashed by their bytes.
  */
 export class SubjectTransform {
   readonly source: string;
@@ -32,7 +32,7 @@ export class SubjectTransform {
   readonly #pieces: readonly Piece[];
   readonly #isOpen: boolean;
 
-  /** For `compileTransform`, which checks what is assumed here. */
+  /** Only `compileTransform` calls it, which checks what is assumed here. */
   constructor(source: string, destination: string, tokens: readonly DestinationToken[]) {
     this.source = source;
     this.destination = destination;
@@ -89,7 +89,7 @@ export function compileTransform(
       ? problemFromLiteral(token, text)
       : problemFromPattern(token, text, wildcardCount, form);
     if (problem !== undefined) return { problem: `${BAD_DESTINATION}: ${problem}` };
-    // From a literal there is nothing to choose a partition by; what is named there counts for nothing.
+    // A literal has no wildcards to choose a partition by, so those that are named have no effect.
     tokens.push(isLiteral && token.kind === "partition" ? { ...token, wildcards: [] } : token);
   }
   const referenceCount = tokens.flatMap(referencesOf).length;
@@ -118,8 +118,8 @@ function problemFromPattern(
 }
 
 /**
- * What is wrong with a mapping of an account, undefined for nothing: beyond what a transform asks for, its
- * destination may hold no blanks outside of functions.
+ * What is wrong with a mapping of an account, or undefined. Beyond what a transform requires, its destination may
+ * contain no blanks outside of functions.
  *
  * Source: nats-server ValidateMapping.
  */
@@ -137,7 +137,7 @@ export function mappingProblem(source: string, destination: string): string | un
   return "problem" in compiled ? compiled.problem : undefined;
 }
 
-/** A pattern as the destination that changes nothing: `a.*.*` as `a.$1.$2`. */
+/** The destination that leaves the subjects of a pattern as they are: `a.$1.$2` for `a.*.*`. */
 export function numberWildcards(pattern: string): string {
   let count = 0;
   return pattern
@@ -146,12 +146,12 @@ export function numberWildcards(pattern: string): string {
     .join(".");
 }
 
-/** Whether no token is empty and `>` stands last if at all. Blanks are left to whoever reads the subject. */
+/** Whether no token is empty and only the last may be `>`. Blanks are checked by the code that reads the subject. */
 function isSound(tokens: readonly string[]): boolean {
   return tokens.every((token, i) => token !== "" && (token !== ">" || i === tokens.length - 1));
 }
 
-/** The wildcards a token names, from 1. */
+/** The wildcards that a token names, from 1. */
 function referencesOf(token: DestinationToken): readonly number[] {
   switch (token.kind) {
     case "text":
@@ -164,7 +164,7 @@ function referencesOf(token: DestinationToken): readonly number[] {
   }
 }
 
-/** `wildcards` are the places of the source's stars among its tokens. */
+/** `wildcards` are the positions of the source's stars among its tokens. */
 function pieceOf(token: DestinationToken, wildcards: readonly number[]): Piece {
   // A number below 1 names the first token, wildcard or not, as in nats-server.
   const placeOf = (wildcard: number) => wildcards[wildcard - 1] ?? 0;

@@ -1,21 +1,21 @@
 import { byteStringOfText } from "./byte_string.ts";
 
 /**
- * The tokens a transform's destination is written in: text, `$n`, `>` and functions such as `{{partition(3,1)}}`.
- * Wildcards are numbered from 1. Source: nats-server subject_transform.go.
+ * The tokens of a transform's destination: text, `$n`, `>` and functions such as `{{partition(3,1)}}`. Wildcards are
+ * numbered from 1. Source: nats-server subject_transform.go.
  */
 export type DestinationToken =
-  /** Also `>`, and whatever looks like a function but is none. */
+  /** This is also `>`, and `$` with something that is no number. */
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "wildcard"; readonly wildcard: number }
-  /** One to several tokens cut out of a wildcard's, which comes as a byte string. */
+  /** One or more tokens cut from that of a wildcard, which is a byte string. */
   | { readonly kind: "cut"; readonly wildcard: number; readonly cut: (token: string) => string }
-  /** A number below `count`, the same for the same tokens; of the whole subject if no wildcard is named. */
+  /** A number below `count`, the same for the same tokens. If no wildcard is named, it depends on the whole subject. */
   | { readonly kind: "partition"; readonly count: number; readonly wildcards: readonly number[] }
   /** Any number below `bound`. */
   | { readonly kind: "random"; readonly bound: number };
 
-/** What is wrong with a transform or a part of one, in nats-server's words. */
+/** What is wrong with a transform or with a part of it, in nats-server's words. */
 export interface TransformProblem {
   readonly problem: string;
 }
@@ -44,14 +44,14 @@ export function looksLikeFunction(text: string): boolean {
   return text.length > 4 && text.startsWith("{{") && text.endsWith("}}");
 }
 
-/** Whether what looks like a function calls one there is. */
+/** Whether a token that looks like a function calls one that exists. */
 export function isKnownFunction(text: string): boolean {
   return FUNCTIONS.some(({ call }) => call.test(text));
 }
 
 type ReadArguments = (values: readonly string[]) => DestinationToken | TransformProblem;
 
-/** In the order nats-server looks for them. */
+/** The functions, in the order in which nats-server looks for them. */
 const FUNCTIONS: readonly { readonly call: RegExp; readonly read: ReadArguments }[] = [
   { call: callOf("wildcard"), read: readWildcard },
   { call: callOf("partition"), read: readPartition },
@@ -65,7 +65,7 @@ const FUNCTIONS: readonly { readonly call: RegExp; readonly read: ReadArguments 
   { call: callOf("random"), read: readRandom },
 ];
 
-/** A call of the function these words name; each word may begin with either case. Captures the arguments. */
+/** Matches a call of the function that these words name. Each word may begin in either case. Captures the arguments. */
 function callOf(...words: string[]): RegExp {
   const name = words.map((word) => `[${word[0]}${word[0]!.toUpperCase()}]${word.slice(1)}`).join("");
   return new RegExp(`\\{\\{[\\t\\n\\f\\r ]*${name}[\\t\\n\\f\\r ]*\\((.*)\\)[\\t\\n\\f\\r ]*\\}\\}`);
@@ -91,7 +91,7 @@ function readPartition([first = "", ...rest]: readonly string[]): DestinationTok
 }
 
 function readRandom([first = "", ...rest]: readonly string[]): DestinationToken | TransformProblem {
-  // What nats-server says of too many as well.
+  // nats-server says this also of too many arguments.
   if (rest.length > 0) return NOT_ENOUGH;
   const bound = readInteger(first);
   return bound === undefined || bound > INT32_MAX ? BAD_ARGUMENT : { kind: "random", bound: toInt32(bound) };
@@ -108,7 +108,7 @@ function readSplit([index = "", delimiterText, ...rest]: readonly string[]):
   return { kind: "cut", wildcard, cut: (token) => split(token, delimiter) };
 }
 
-/** A function of a wildcard and a number of bytes, which leaves alone a token that is no longer than that. */
+/** A function of a wildcard and a number of bytes. It leaves tokens that are not longer than that as they are. */
 function cutAtLength(cut: (token: string, length: number) => string): ReadArguments {
   return ([index = "", lengthText, ...rest]) => {
     if (lengthText === undefined) return NOT_ENOUGH;
@@ -160,7 +160,7 @@ function split(token: string, delimiter: string): string {
     .join("");
 }
 
-/** The UTF-8 characters of a byte string; a byte that belongs to none stands for itself. */
+/** The UTF-8 characters of a byte string. A byte that belongs to none is one by itself. */
 function charactersOf(byteString: string): string[] {
   const character = /[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}|[\s\S]/g;
   return byteString.match(character) ?? [];
@@ -171,8 +171,8 @@ const INT32_MIN = -0x80000000;
 const INT64_MAX = 0x7fffffffffffffffn;
 
 /**
- * An integer of 64 bits with a sign or none, blanks around it aside; undefined for anything else. Large ones lose
- * digits, which matters to nobody: they are beyond every bound.
+ * An integer of 64 bits, with or without a sign and blanks around it; undefined for anything else. Large ones lose
+ * digits, which does not matter because they are beyond every bound.
  */
 function readInteger(text: string): number | undefined {
   const digits = text.replace(/^ +| +$/g, "");
@@ -181,7 +181,7 @@ function readInteger(text: string): number | undefined {
   return value > INT64_MAX || value < -INT64_MAX - 1n ? undefined : Number(value);
 }
 
-/** What Go makes of a number that is too small for 32 bits. */
+/** The number that Go makes of one that does not fit into 32 bits. */
 function toInt32(value: number): number {
   return Number(BigInt.asIntN(32, BigInt(value)));
 }
