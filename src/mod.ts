@@ -8,8 +8,8 @@
  * const connection = await connect({ servers: server.clientUrl });
  * ```
  *
- * A server runs on threads of its own. It installs no signal handlers, ends no process and prints nothing; several run
- * side by side. Under Deno it needs the permissions named in `runtime/runtime.ts`.
+ * A server runs on threads of its own. It installs no signal handlers, never ends the process and prints nothing.
+ * Several servers can run side by side. On Deno it needs the permissions that `runtime/runtime.ts` names.
  */
 import { readFileSync } from "node:fs";
 import { errorText } from "./base/error_text.ts";
@@ -34,33 +34,39 @@ export type { Varz } from "./monitor/varz.ts";
 export { MIDGE_VERSION, NATS_VERSION } from "./server/version.ts";
 
 /**
- * What a server is started with. The options win over the configuration and obey its rules; times are milliseconds, sizes
- * bytes. A block, such as `websocket`, names only what is not as by default, and stands in place of the whole block of the
- * configuration. Without anything the server listens on every address, port 4222.
+ * What a server is started with. The options take precedence over the configuration and obey its rules. Times are in
+ * milliseconds, sizes in bytes. A block, such as `websocket`, replaces the whole block of the configuration; what it
+ * does not name has its default. Without any options, the server listens on every address, port 4222.
  */
 export interface MidgeOptions extends GivenOptions {
   /** The text of a configuration, as a file would hold it. Paths in it are relative to the working directory. */
   readonly config?: string;
-  /** Or the path of one. */
+  /** The path of a configuration file, in place of `config`. */
   readonly configFile?: string;
   /**
-   * Hears every line of the log. Without it there is no log, unless the configuration names a `log_file`. What it throws is
-   * lost.
+   * Called with every line of the log. Without it there is no log, unless the configuration names a log file or syslog.
+   * What it throws is ignored.
    */
   readonly log?: (level: LogLevel, text: string) => void;
 }
 
-/** Why a server did not start: a configuration that cannot be used, a port that is taken. Each problem is a line. */
+/**
+ * Says why a server did not start, such as a configuration that cannot be used, or a port that is taken. Each problem
+ * is a line.
+ */
 export class MidgeStartError extends Error {
   override name = "MidgeStartError";
 }
 
 export class Midge {
   readonly #server: Server;
-  /** Reads another text; null where the server was not started with one. */
+  /** Makes a reader of another configuration text; null if the server was not started with a text. */
   readonly #readerOf: ((text: string) => ConfigReader) | null;
 
-  /** Starts a server; resolves once clients can connect. Rejects with `MidgeStartError`. */
+  /**
+   * Starts a server. Resolves once clients can connect. Rejects with `MidgeStartError`, or with `TypeError` for
+   * arguments that do not fit.
+   */
   static async start(settings: MidgeOptions = {}): Promise<Midge> {
     const { config, configFile, log, ...given } = settings;
     refuseUnknown(given);
@@ -97,7 +103,7 @@ export class Midge {
       });
       return new Midge(server, config === undefined ? null : (text) => readerOf(() => loadText(text)));
     } catch (error) {
-      // A log that cannot be opened says why in its own words, as all that the server is made of does.
+      // A log that cannot be opened says why in its own words, and so do the server's other parts.
       throw new MidgeStartError(errorText(error), { cause: error });
     }
   }
@@ -107,55 +113,55 @@ export class Midge {
     this.#readerOf = readerOfText;
   }
 
-  /** The server's public key, `N…`, new at each start. */
+  /** The server's public key, `N…`. It is new at each start. */
   get id(): string {
     return this.#server.id;
   }
 
-  /** Where clients of this machine connect: `nats://127.0.0.1:4222`. */
+  /** The URL for clients on this machine, such as `nats://127.0.0.1:4222`. */
   get clientUrl(): string {
     return this.#server.clientUrl;
   }
 
-  /** The client port, also where it was chosen at random. */
+  /** The client port, also if it was chosen at random. */
   get port(): number {
     return this.#server.port;
   }
 
-  /** The port for WebSockets, 0 without. */
+  /** The port for WebSockets, 0 if there is none. */
   get webSocketPort(): number {
     return this.#server.webSocketPort;
   }
 
-  /** The port of HTTP monitoring, 0 without. */
+  /** The port of HTTP monitoring, 0 if there is none. */
   get monitoringPort(): number {
     return this.#server.monitoringPort;
   }
 
-  /** Resolves when the server has ended: stopped as it was told, or failed as the log says. */
+  /** Resolves when the server has ended, because it was told to stop or because it has failed; the log says why. */
   get ended(): Promise<ServerEnd> {
     return this.#server.ended;
   }
 
-  /** What `/varz` shows. */
+  /** The report that `/varz` shows. */
   async varz(): Promise<Varz> {
     return varz(await this.#server.monitor.server());
   }
 
-  /** What `/connz` shows. Throws `RangeError` where that answers 400. */
+  /** The report that `/connz` shows. Throws `RangeError` for options that `/connz` answers with 400. */
   async connz(options: Partial<ConnzOptions> = {}): Promise<Connz> {
     return reportOf(await connz(this.#server.monitor, options));
   }
 
-  /** What `/subsz` shows. Throws `RangeError` where that answers 400. */
+  /** The report that `/subsz` shows. Throws `RangeError` for options that `/subsz` answers with 400. */
   async subsz(options: Partial<SubszOptions> = {}): Promise<Subsz> {
     return reportOf(await subsz(this.#server.monitor, options));
   }
 
   /**
-   * Reads the configuration file again, or takes a new text in place of the one it was started with, and applies what
-   * changed. Rejects, and changes nothing, when the configuration is wrong or names a change that needs a new start. Calls
-   * are served in their order, each by what it was given.
+   * Reads the configuration file again, or takes a new text in place of the one that the server was started with, and
+   * applies what has changed. Rejects and changes nothing if the configuration is wrong, or has a change that needs a
+   * new start. Calls are served in their order, each with the text that it was given.
    */
   async reload(config?: string): Promise<void> {
     if (config !== undefined && this.#readerOf === null) {
@@ -170,12 +176,12 @@ export class Midge {
     if (!result.ok) throw new Error(`Failed to reload server configuration: ${result.reason.trimEnd()}`);
   }
 
-  /** Tells clients to go elsewhere, closes them one by one, and stops; `stop` cuts it short. */
+  /** Tells clients to connect elsewhere, closes them one by one, and stops. `stop` cuts this short. */
   async lameDuck(): Promise<void> {
     await this.#server.lameDuck();
   }
 
-  /** Closes every connection and frees what the server holds. May be called again. */
+  /** Closes every connection and frees what the server holds. It may be called again. */
   async stop(): Promise<void> {
     await this.#server.stop();
   }
@@ -184,7 +190,7 @@ export class Midge {
     await this.stop();
   }
 
-  /** Makes one of the server's threads fail, to see what its clients do; the server replaces it. For tests. */
+  /** Makes one of the server's shards fail, to see what its clients do. The server replaces it. For tests. */
   failShard(index: number): void {
     this.#server.failShard(index);
   }
@@ -215,7 +221,7 @@ function readerOf(load: () => LoadResult): ConfigReader {
   };
 }
 
-/** A library writes a log where its configuration names a place for it, never to standard error by default. */
+/** Whether the configuration names a place for the log. Without one, a library does not log to standard error. */
 function isLogAsked({ logFile, remoteSyslog, syslog }: Options): boolean {
   return Boolean(logFile || remoteSyslog || syslog);
 }
@@ -230,7 +236,7 @@ function callbackSink(log: MidgeOptions["log"]): LogSink {
     try {
       log?.(level, text);
     } catch {
-      // A server outlives its log: a stop that is left halfway would keep the program from ending.
+      // A failing log must not stop the server. A stop that was left halfway would keep the program from ending.
     }
   };
   return { write, close: () => {} };

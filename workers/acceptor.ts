@@ -1,4 +1,4 @@
-/** The acceptor's thread: accepts for main and hands each connection to a shard. */
+/** The acceptor's thread: it accepts connections and hands each of them to a shard. */
 import type { AcceptorReport, AcceptorStart } from "../src/fabric/listeners.ts";
 import { Placement } from "../src/fabric/placement.ts";
 import { HEADER_LISTENERS_CLOSED } from "../src/memory/map.ts";
@@ -7,7 +7,7 @@ import { Acceptor } from "../src/runtime/acceptor.ts";
 import { loadRuntime } from "../src/runtime/mod.ts";
 import { wakeEpollPoller } from "../src/runtime/wake_poller.ts";
 
-/** Connections after which garbage is collected: this thread never returns to its event loop, which would do it. */
+/** After so many connections, garbage is collected. This thread never returns to its event loop, which would do it. */
 const ACCEPTED_PER_COLLECTION = 1024;
 
 const report = (message: AcceptorReport) => self.postMessage(message);

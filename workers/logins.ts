@@ -1,4 +1,4 @@
-/** The logins thread: judges logins for the shards and keeps the accounts of operator mode. */
+/** The logins thread: it judges logins for the shards and keeps the accounts of operator mode. */
 import type { AccountsChange } from "../src/account/accounts_change.ts";
 import { errorText } from "../src/base/error_text.ts";
 import { EventLoopNode } from "../src/fabric/event_loop_node.ts";
@@ -23,7 +23,7 @@ import type { LoginQuestion, ShardControl } from "../src/shard/shard_messages.ts
 
 const report = (message: LoginsReport) => self.postMessage(message);
 
-/** Resolves once the thread serves; messages that come before wait for it. */
+/** Resolves once the thread serves. Messages that come before wait for it. */
 const serving = Promise.withResolvers<Serving>();
 
 self.onmessage = async ({ data }: MessageEvent<LoginsMessage>) => {
@@ -51,7 +51,7 @@ interface Serving {
   describe(message: Extract<LoginsMessage, { type: "describe" }>): Promise<void>;
 }
 
-/** Null where the server cannot start; main has been told why. */
+/** Builds the thread's parts. Null if the server cannot start; main has been told why. */
 async function start(message: LoginsStart): Promise<Serving | null> {
   const { memory, engineCode, transport, server, serverHash, secrets } = message;
   const shared = openSharedMemory(memory);
@@ -71,7 +71,7 @@ async function start(message: LoginsStart): Promise<Serving | null> {
     }
     report({ type: "accounts", change });
   };
-  /** By any shard that is there; without one nobody is logged in. */
+  /** Asks services through any shard that is up. If none is, nobody is logged in. */
   const askServices = ({ payload, headers, ...request }: ServiceRequest) => {
     for (let node = NODE_SHARD_FIRST; node < map.nodeCount; node++) {
       if (Atomics.load(words, nodeWord(node, NODE_STATE)) !== NODE_IS_UP) continue;
@@ -113,7 +113,7 @@ async function start(message: LoginsStart): Promise<Serving | null> {
 
   return {
     listen(node, port) {
-      // A successor of a shard that died knows no account yet.
+      // A shard that replaces one that died knows no accounts yet.
       const changed = operator?.definitions ?? [];
       const change: AccountsChange = { changed, removed: [], terms: [] };
       if (changed.length > 0) queue.sendControl(node, { type: "accounts", change } satisfies ShardControl);

@@ -1,4 +1,4 @@
-/** A shard's thread: waits for its start message, builds the shard, runs it. */
+/** A shard's thread: it waits for its start message, builds the shard and runs it. */
 import { createDeflater } from "../src/engine/deflater.ts";
 import type { ListenerKind } from "../src/fabric/listeners.ts";
 import { NODE_WAKE_WORD, PACKING_BYTES } from "../src/memory/map.ts";
@@ -21,7 +21,7 @@ const BACKLOG = 4096;
 
 const report = (message: ShardReport, transfer: Transferable[] = []) => self.postMessage(message, transfer);
 
-/** What this thread has open. */
+/** What this thread has open, to be closed if it fails. */
 let poller: Poller | null = null;
 let shard: Shard | null = null;
 /** Leaf nodes that came before there was a shard. */
@@ -47,7 +47,7 @@ self.onmessage = async ({ data }: MessageEvent<ShardStart>) => {
     report({ type: "stopped" });
   } catch (error) {
     stopListening("all");
-    // Descriptors are closed by main: other threads may be about to write to this one's eventfd.
+    // Main closes the descriptors, because other threads may be about to write to this one's eventfd.
     if (poller?.kind === "runtime") poller.dispose();
     report({
       type: "failed",
@@ -108,7 +108,7 @@ async function serve(start: ShardStart): Promise<void> {
     const region = map.compression;
     const openCodec = () => createS2Codec(start.memory, region, start.s2Code!);
     const compression = new S2Poller(secured, { memory: bytes, region, openCodec });
-    // Leaf nodes may come and be dialled by WebSocket, after a reload too.
+    // Leaf nodes may connect and be dialled by WebSocket, also after a reload.
     const frames = new WebSocketPoller(compression, framing);
     poller = frames;
     webSocket = { layer: frames, createUpgrades: null };
@@ -161,7 +161,7 @@ async function serve(start: ShardStart): Promise<void> {
   await Promise.race([served.run(), failedToAccept.promise]);
 }
 
-/** What only a server with a port for WebSockets needs, and loads. */
+/** Loads what only a server with a port for WebSockets needs. */
 async function openWebSockets(inner: Poller & TlsLayer, framing: FramingMeans) {
   const [{ WebSocketPoller }, { Upgrades }] = await Promise.all([
     import("../src/runtime/websocket/websocket_poller.ts"),
