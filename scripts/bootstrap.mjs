@@ -1,11 +1,11 @@
-// Sets up a fresh clone and runs what was asked for, whichever of Node.js, Bun and Deno is there:
+// Sets up a fresh clone and runs what was asked for, with Node.js, Bun or Deno, whichever is there:
 //
 //   bootstrap.mjs install                sets up only
 //   bootstrap.mjs serve bun|deno [flags] runs the server on that runtime
 //   bootstrap.mjs test [paths]           runs the unit tests on Bun and then on Deno
 //
-// Plain JavaScript over node: modules alone, because it runs before anything is installed, and on all
-// three. package.json calls it with `node`, for which Bun stands in where there is no Node.js.
+// It is plain JavaScript that uses only node: modules, because it runs on all three, before anything is installed.
+// package.json calls it with `node`; without Node.js, Bun takes the place of that.
 
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -17,10 +17,10 @@ import { fileURLToPath } from "node:url";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, "node_modules");
 
-/** npm as run by Deno, which has no installer of its own that skips packages for other systems. */
+/** npm, run by Deno, whose own installer does not skip packages for other systems. */
 const NPM_FOR_DENO = "npm:npm@11.19.1";
 
-/** The runtimes come as packages; each one's install script puts the program in its place. */
+/** The runtimes are packages. The install script of each puts the program in its place. */
 const RUNTIMES = {
   bun: { program: join(modules, "bun/bin/bun.exe"), installScript: join(modules, "bun/install.js") },
   deno: { program: join(modules, "deno/deno"), installScript: join(modules, "deno/install.cjs") },
@@ -35,7 +35,7 @@ function fail(text) {
   process.exit(1);
 }
 
-/** How to run a script, and how to install packages, with the program that runs this file. */
+/** How to run a script and how to install packages with the program that runs this file. */
 function findTools() {
   if (globalThis.Deno !== undefined) {
     return { script: ["run", "-A"], install: [process.execPath, "run", "-A", NPM_FOR_DENO, "install"] };
@@ -55,7 +55,7 @@ function runHere([program, ...parameters], environment = process.env) {
   return result.status ?? 1;
 }
 
-/** The packages of package.json that are missing or of another version than package-lock.json says. */
+/** The packages of package.json that are missing, or have another version than package-lock.json says. */
 function findStalePackages() {
   const { dependencies, devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const locked = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
@@ -74,7 +74,7 @@ function install() {
   const { script, install } = findTools();
   const stale = findStalePackages();
   if (stale.length > 0) {
-    // Every installer reads the versions from package-lock.json; none is to write a lock file.
+    // Every installer reads the versions from package-lock.json. None of them should write a lock file.
     const command = [...install, "--no-save"];
     say(
       `installing ${stale.length} packages, Bun and Deno among them, into node_modules: ${command.join(" ")}`,
@@ -91,7 +91,7 @@ function install() {
   }
 }
 
-/** Becomes, as nearly as can be, the server: same streams, same signals, same exit code. */
+/** Runs the server as if it were this process: with the same streams, signals and exit code. */
 function serve(runtime, flags) {
   say(`starting the server on ${runtime}: bin/nats-server ${flags.join(" ")}`.trimEnd());
   const environment = { ...process.env, MIDGE_RUNTIME: runtime };
@@ -99,14 +99,14 @@ function serve(runtime, flags) {
   server.on("error", (error) => fail(`cannot start bin/nats-server: ${error.message}`));
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"]) {
     process.on(signal, () => {
-      // A terminal sends Ctrl-C to the server too. Not `server.kill`: in Deno 2.9 that works once only.
+      // A terminal sends Ctrl-C to the server, too. `server.kill` is not used, because in Deno 2.9 it works only once.
       if (signal !== "SIGINT" || !process.stdin.isTTY) process.kill(server.pid, signal);
     });
   }
   server.on("exit", (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
 }
 
-/** All folders with tests but those whose tests need a server beside them: they have commands of their own. */
+/** All folders with tests, except those whose tests need another server: these have commands of their own. */
 function findTestFolders() {
   const needServer = ["test/conformance", "test/peers"];
   const folders = [

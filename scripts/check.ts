@@ -1,4 +1,4 @@
-/** All that can be said about the source without running it: `bun run check`. Exits with 1 if anything fails. */
+/** Checks everything about the source that needs no server: `bun run check`. Exits with 1 if anything fails. */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 

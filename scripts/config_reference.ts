@@ -1,6 +1,6 @@
 /**
- * Writes docs/operations/keys_and_flags.md from the option tables and the flags of the command line;
- * `--check` says whether the committed page is what they give, with 1 as exit code if not.
+ * Writes docs/operations/keys_and_flags.md from the option tables and the flags of the command line. With `--check`,
+ * exits with 1 if the committed page differs from that.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -25,7 +25,7 @@ types look like. Keys of JetStream and MQTT are errors.
   whole, by the key that holds them.
 `;
 
-/** A block, and the keys that hold it: `accounts.*.users`. */
+/** A block, and the keys that hold it, such as `accounts.*.users`. */
 interface Section {
   readonly known: DescribedBlock;
   readonly paths: string[];
@@ -65,7 +65,7 @@ function readCommitted(): string | undefined {
 function collectSections(): readonly Section[] {
   const sections = new Map<string, Section>();
   const visit = (known: DescribedBlock, path: string) => {
-    // Readers that are made in several places make their block in each.
+    // Readers that are made in several places make a block in each of them.
     const identity = `${known.name} ${Object.keys(known.table)}`;
     const section = sections.get(identity);
     if (section !== undefined) {
@@ -112,7 +112,7 @@ function spellings({ key, aliases }: { readonly key: string; readonly aliases: r
   return `\`${key}\`${aliases.length === 0 ? "" : ` (${aliases.map((alias) => `\`${alias}\``).join(", ")})`}`;
 }
 
-/** Only what a user could write. */
+/** The default as a user could write it, or "". */
 function formatDefault({ reader, default: value }: Option<unknown>): string {
   if (typeof value === "number") {
     return /^(duration|timeout)$/.test(reader.type) ? formatDuration(value) : String(value);
@@ -142,7 +142,7 @@ function formatReload({ reload, reader }: Option<unknown>): string {
   }
 }
 
-/** Aligned, as the formatter has it. */
+/** A table with aligned columns, as the formatter wants it. */
 function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [heads, ...rows].map((cells) => cells.map((cell) => cell.replaceAll("|", "\\|")));
   const widths = heads.map((_, column) => Math.max(3, ...lines.map((cells) => cells[column]!.length)));

@@ -1,4 +1,4 @@
-/** Asks a running server whether it behaves like a NATS server: `bun scripts/conformance.ts --help`. */
+/** Tests whether a server behaves like a NATS server: `bun scripts/conformance.ts --help`. */
 import { readdirSync } from "node:fs";
 import process from "node:process";
 import { parseArgs } from "node:util";
@@ -29,7 +29,7 @@ if (values.help) {
   process.exit(0);
 }
 
-/** Test files of a group; only those whose name contains one of `names`, if there are any. */
+/** The test files of a group. If there are `names`, only files whose name contains one of them. */
 function testFiles(group: string): string[] {
   return readdirSync(FOLDER)
     .filter((name) => name.endsWith(".test.ts"))
@@ -39,7 +39,7 @@ function testFiles(group: string): string[] {
     .map((name) => `${FOLDER}/${name}`);
 }
 
-/** `framing.test.ts` is core, `users.auth.test.ts` is auth. */
+/** The group of a file: `framing.test.ts` is in core, `users.auth.test.ts` in auth. */
 function groupOf(name: string): string {
   const parts = name.split(".");
   return parts.length > 3 ? parts[1]! : "core";
@@ -52,7 +52,7 @@ function testRunner(): string[] {
     : [process.execPath, "test", "--timeout", String(ROW_LIMIT_MS)];
 }
 
-/** What `--version` answered. */
+/** What a command printed for `--version`. */
 function wordsOf({ stdout, stderr }: Exit): string {
   return (stdout || stderr).trim();
 }

@@ -1,6 +1,7 @@
 /**
- * Compiles the engine, and the units of S2 and deflate beside it: AssemblyScript in `src/engine/assembly` to `src/engine/*.wasm`, which are
- * committed so that nobody needs a compiler to run Midge. `--check` compiles to temporary files and fails if one differs.
+ * Compiles the engine and the units of S2 and deflate beside it: AssemblyScript in `src/engine/assembly` to
+ * `src/engine/*.wasm`. These are committed, so that nobody needs a compiler to run Midge. `--check` compiles to
+ * temporary files and fails if one of them differs.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -10,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { MEMORY_PAGES } from "../src/memory/map.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-/** What is compiled to what. */
+/** What is compiled, and to which file. */
 const UNITS: readonly (readonly [source: string, output: string])[] = [
   ["src/engine/assembly/index.ts", "src/engine/engine.wasm"],
   ["src/engine/assembly/s2/index.ts", "src/engine/s2.wasm"],

@@ -1,10 +1,10 @@
 /**
- * Makes Midge one file with its runtime inside, which needs nothing but libc and, for TLS, OpenSSL:
+ * Packs Midge and a runtime into one file, which needs nothing but libc and, for TLS, OpenSSL:
  *
  *   bun scripts/executable.ts bun [OUTPUT]     dist/midge-bun, by `bun build --compile`
  *   bun scripts/executable.ts deno [OUTPUT]    dist/midge-deno, by `deno compile`
  *
- * Deno compiles onto a base of its own, `denort`, which it downloads when it has none; `DENORT_BIN` names one that is there.
+ * Deno compiles onto a base, `denort`, which it downloads if it has none. `DENORT_BIN` names one that is there.
  */
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -21,7 +21,9 @@ const ENTRY = "src/cli/executable.ts";
 const WORKERS = ["workers/shard.ts", "workers/logins.ts", "workers/acceptor.ts"];
 const UNITS = ["src/engine/engine.wasm", "src/engine/s2.wasm", "src/engine/deflate.wasm"];
 
-/** What an executable on Deno may do: all that `bin/nats-server` permits, and processes for `--signal` and `demo`. */
+/**
+ * What an executable on Deno may do: all that `bin/nats-server` permits, and start processes for `--signal` and `demo`.
+ */
 export const DENO_FLAGS = [
   "--no-check",
   "--no-lock",
@@ -30,7 +32,9 @@ export const DENO_FLAGS = [
   ...["read", "write", "net", "env", "sys", "ffi", "run"].map((permission) => `--allow-${permission}`),
 ];
 
-/** Puts together, in an empty folder, all of the repository that an executable holds: its sources and the packages they load. */
+/**
+ * Copies what an executable holds of the repository to an empty folder: the sources and the packages that they load.
+ */
 export function stageSources(folder: string): void {
   for (const sources of ["src", "workers"]) {
     cpSync(join(root, sources), join(folder, sources), {
@@ -49,7 +53,7 @@ export function stageSources(folder: string): void {
   }
 }
 
-/** The command that makes the executable from staged sources. */
+/** The command that makes the executable from the copied sources. */
 function compileCommand(runtime: ExecutableRuntime, output: string): string[] {
   if (runtime === "bun") {
     const autoload = ["--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"];
@@ -62,7 +66,7 @@ function compileCommand(runtime: ExecutableRuntime, output: string): string[] {
   return ["deno", "compile", "--quiet", ...DENO_FLAGS, ...included, "--output", output, ENTRY];
 }
 
-/** Returns the compiler's exit code; what it says goes to standard error. */
+/** Returns the compiler's exit code. What the compiler says goes to standard error. */
 function compile(runtime: ExecutableRuntime, output: string): number {
   const folder = mkdtempSync(join(tmpdir(), "midge-executable-"));
   try {

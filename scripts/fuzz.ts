@@ -1,7 +1,7 @@
 // Plays mutated client sessions against a server while healthy clients exchange checked messages:
 //   bun scripts/fuzz.ts [--server "<command that takes nats-server's flags>"] [--sessions N] [--seed S] [--from K] [--lanes L]
-// A session follows from the seed and its number alone: `--from K --sessions 1 --lanes 1` plays one again, and `--show`
-// prints it. Exits with 1 when the server crashed, hung, broke its framing, lost a message, or kept something.
+// The seed and its number alone determine a session: `--from K --sessions 1 --lanes 1` plays one again, and `--show`
+// prints it. Exits with 1 if the server crashed, hung, broke its framing, lost a message, or kept something.
 
 import process from "node:process";
 import { parseArgs } from "node:util";
@@ -11,9 +11,12 @@ import { backTo, megabytes, serverState } from "../test/robustness/server_state.
 import { runToExit, ServerProcess, serverCommand } from "../test/support/server_process.ts";
 
 const LIMITS = { maxPayloadBytes: 256 * 1024, maxControlLineBytes: 4096 };
-/** The first quarter of the sessions fills caches and pools; memory is compared with what was resident after it. */
+/**
+ * The first quarter of the sessions fills caches and pools. The memory that is resident after it is what the end is
+ * compared with.
+ */
 const WARM_UP_SHARE = 0.25;
-/** What may be resident after the run beyond that: allocators and collectors keep some of what they got. */
+/** How much more may be resident after the run, because allocators and collectors keep some of what they got. */
 const GROWTH_MAX_BYTES = 96 * 1024 * 1024;
 const SETTLE_MS = 10_000;
 const BOUND_MS = 10_000;

@@ -1,4 +1,4 @@
-/** Tests bin/nats-server, the launcher, in a repository of its own with a main that tells how it was started. */
+/** Tests the launcher bin/nats-server, in a repository of its own whose main prints how it was started. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -45,7 +45,7 @@ afterAll(() => {
   rmSync(root, { recursive: true });
 });
 
-/** Runs a launcher to its end, in the folder that has an .env. */
+/** Runs a launcher to its end, in a folder with an .env. */
 async function run(program: string, flags: string[], environment: Record<string, string> = {}) {
   const env = { PATH: process.env.PATH ?? "", HOME: root, ...environment };
   const child = spawn(program, flags, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
@@ -90,7 +90,7 @@ describe("bin/nats-server", () => {
         stdio: ["ignore", "ignore", "pipe"],
       });
       const exit = once(server, "exit");
-      // Before that the name is the shell's, which is called what the script is.
+      // Before that, the process is the shell, which has the name of the script.
       await new Promise<void>((resolve) => {
         let log = "";
         server.stderr.on("data", (chunk) => {
@@ -100,7 +100,7 @@ describe("bin/nats-server", () => {
       });
       const readName = () => readFileSync(`/proc/${server.pid}/comm`, "utf8").trimEnd();
       while (server.exitCode === null && readName() !== "nats-server") await setTimeout(10);
-      // Not `server.kill`, after which Deno 2.9 reports the signal whatever the exit code.
+      // Not `server.kill`: after that, Deno 2.9 reports the signal whatever the exit code is.
       process.kill(server.pid!, "SIGINT");
       expect(await exit).toEqual([0, null]);
     },

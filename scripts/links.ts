@@ -1,4 +1,4 @@
-/** Follows every link of a document to a file, and to a heading in it. Exits with 1 if one leads nowhere. */
+/** Follows every link in a document to a file, and to a heading in it. Exits with 1 if one leads nowhere. */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
@@ -20,7 +20,7 @@ console.log(`links: ${documents.length} documents, ${dead.length} dead links`);
 for (const line of dead) console.error(line);
 process.exit(dead.length === 0 && documents.length > 0 ? 0 : 1);
 
-/** Targets within the repository; those on the web are not tried. */
+/** Targets of links within the repository. Those on the web are not tried. */
 function linksOf(text: string): string[] {
   const prose = text.replace(/^```.*?^```/gms, "");
   return [...prose.matchAll(/\]\(([^)\s]+)\)/g)]
@@ -35,7 +35,7 @@ function leadsSomewhere(document: string, link: string): boolean {
   return anchor === undefined || headingAnchors(readFileSync(target, "utf8")).includes(anchor);
 }
 
-/** As GitHub makes them of headings. */
+/** The anchors that GitHub makes from headings. */
 function headingAnchors(text: string): string[] {
   return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
     heading!

@@ -1,6 +1,7 @@
 /**
- * Whether the simulator would notice: breaks one rule of `src/link` after the other in a copy of the source and runs seeds
- * on it (`bun run mutants [--seeds N] [name …]`). Prints which seed caught each mutant, and exits with 1 if one survives.
+ * Checks that the simulator notices broken rules: breaks one rule of `src/link` after the other in a copy of the source
+ * and runs seeds on it (`bun run mutants [--seeds N] [name …]`). Prints which seed caught each mutant, and exits with 1
+ * if one survives.
  */
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -12,7 +13,7 @@ import { parseArgs } from "node:util";
 import { applyEdit, type Edit, MUTATIONS, type Mutation } from "./mutations.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-/** What the simulator is made of. */
+/** What the simulator needs. */
 const COPIED = ["src", "test/simulator", "package.json", "tsconfig.json", "bunfig.toml"];
 
 const { values, positionals } = parseArgs({
@@ -44,7 +45,7 @@ try {
 console.log(`mutants: ${chosen.length - survivors.length} caught, ${survivors.length} survived`);
 if (survivors.length > 0) process.exitCode = 1;
 
-/** What the simulator says first of a mutant, with its seed; null if it notices nothing. */
+/** The first complaint of the simulator about a mutant, with its seed; null if it notices nothing. */
 function simulateWith(mutation: Mutation): string | null {
   for (const edit of mutation.edits) write(edit, (source) => applyEdit(source, edit));
   const { isFailed, output } = simulate();

@@ -1,15 +1,15 @@
-/** Ways to break the rules of links, one at a time: each must make the simulator complain (`mutants.ts`). */
+/** Ways to break the rules of links, one at a time. Each must make the simulator complain (`mutants.ts`). */
 
 export interface Mutation {
-  /** The rule that does not hold any more. */
+  /** The rule that is broken. */
   readonly name: string;
-  /** All it takes: some rules stand in two places, each of which would do. */
+  /** The edits that break it. Some rules stand in two places, each of which would be enough, so both are edited. */
   readonly edits: readonly Edit[];
 }
 
 export interface Edit {
   readonly file: string;
-  /** Stands in the file exactly once. */
+  /** A text that is in the file exactly once. */
   readonly from: string;
   readonly to: string;
 }
@@ -342,7 +342,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
 ];
 
-/** The source with one edit made. */
+/** The source after one edit. */
 export function applyEdit(source: string, { file, from, to }: Edit): string {
   const [before, after, ...more] = source.split(from);
   if (before === undefined || after === undefined || more.length > 0) {

@@ -1,7 +1,7 @@
 /**
- * Puts what the peer tests and the benchmarks compare with under `.cache/peers`, and programs that tests need in their places:
- * `bun run peers [name …]`.
- * Names a peer to install it alone. What is there already is left as it is; each step says what it does.
+ * Installs what the peer tests and the benchmarks compare with under `.cache/peers`, and programs that tests need in
+ * their usual places: `bun run peers [name …]`. With names, it installs only these. What is there already is left as it
+ * is. Each step says what it does.
  */
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -17,10 +17,10 @@ const DEBIAN_SERVER_VERSION = "2.9";
 const NATS_PY_VERSION = "2.16.0";
 
 interface Peer {
-  /** What the peer is once installed; nothing is done when it is there and none of our sources go into it. */
+  /** A file of the installed peer. If it is there and the peer is not built here, nothing is done. */
   path: string;
   isBuiltHere: boolean;
-  /** Throws an error that says what to do when it cannot be installed here. */
+  /** Throws an error that says what to do if the peer cannot be installed here. */
   install(path: string): void;
 }
 
@@ -45,13 +45,13 @@ const PEERS: Record<string, Peer> = {
     isBuiltHere: false,
     install: () => installDebianPackage("openssl"),
   },
-  // The tests of the live page need a browser, and it needs some font.
+  // The tests of the live page need a browser, which needs some font.
   chromium: {
     path: "/usr/bin/chromium",
     isBuiltHere: false,
     install: () => installDebianPackage("chromium", "fonts-dejavu-core"),
   },
-  // The load of the wire bench needs it for its rows over TLS.
+  // The load program of the wire bench needs it for its rows over TLS.
   "libssl-dev": {
     path: "/usr/include/openssl/ssl.h",
     isBuiltHere: false,
@@ -141,7 +141,7 @@ function succeeds(command: string[], environment?: Record<string, string>): bool
   return start(command, environment).status === 0;
 }
 
-/** Throws with what the command wrote when it fails. */
+/** Runs a command. If it fails, throws with what it wrote. */
 function run(command: string[], environment?: Record<string, string>): string {
   say(command.join(" "));
   return output(command, environment);

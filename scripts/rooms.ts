@@ -1,14 +1,13 @@
 /**
- * Checks that the rooms of src/ import only downwards and that src/runtime/ alone names a runtime:
- * `bun run rooms`. Prints each violation as `file:line: what` and exits with 1 if there is any.
- * Type imports count: a room must be readable with just what lies under it. What the threads load that there are most of
- * is checked as well.
+ * Checks that the rooms of src/ import only downwards, and that only src/runtime/ names a runtime: `bun run rooms`.
+ * Prints each violation as `file:line: what` and exits with 1 if there is any. Type imports count, because one must be
+ * able to read a room with just what lies under it. It also checks what the threads load that every server has.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** From the ground up: each imports only from itself and from those before it. See docs/architecture.md. */
+/** The rooms from the ground up. Each imports only from itself and from those before it. See docs/architecture.md. */
 const ROOMS = [
   "base",
   "log",
@@ -33,16 +32,18 @@ const ROOMS = [
   "cli",
 ];
 
-/** Written in AssemblyScript, with imports of its own kind. */
+/** A folder in AssemblyScript, whose imports look different. */
 const ASSEMBLY = join("src", "engine", "assembly");
 
 const IMPORT =
   /(?:^|[;{}\n])\s*(?:import|export)\s(?:[^;"'`]*?\bfrom\s*)?["']([^"']+)["']|\bimport\s*\(\s*["']([^"']+)["']\s*[,)]/g;
 
-/** Where the code of threads begins that every server has: with each of them a module of `node:` costs Deno 3 to 8 MB. */
+/**
+ * Where the code of threads begins that every server has. In each of them, a module of `node:` costs Deno 3 to 8 MB.
+ */
 const LEAN_ENTRIES = ["workers/shard.ts", "workers/acceptor.ts", "src/runtime/deno/runtime.ts"];
 
-/** Loads a module before the code runs. */
+/** An import that loads a module before the code runs. */
 const STATIC_IMPORT =
   /(?:^|[;{}\n])\s*(?:import|export)\s+(?!type\b)(?:[^;"'`(]*?\bfrom\s*)?["']([^"']+)["']/g;
 
@@ -55,7 +56,7 @@ export interface Violation {
   what: string;
 }
 
-/** All violations in `src/` and `workers/` under `root`, in the order of their files and lines; heavy imports come last. */
+/** All violations in `src/` and `workers/` under `root`, in order of file and line. Heavy imports come last. */
 export function findViolations(root: string): Violation[] {
   const perFile = sourceFiles(root).flatMap((file) => {
     const text = blankComments(readFileSync(join(root, file), "utf8"));
@@ -64,11 +65,11 @@ export function findViolations(root: string): Violation[] {
   return [...perFile, ...findHeavyImports(root)];
 }
 
-/** Packages and modules of `node:`, `node:buffer` excepted, that every thread of a server would load. */
+/** The packages and modules of `node:`, except for `node:buffer`, that every thread of a server would load. */
 function findHeavyImports(root: string): Violation[] {
   const violations: Violation[] = [];
   const files = new Set(LEAN_ENTRIES);
-  // What is added to the set meanwhile is walked as well.
+  // Files that are added to the set meanwhile are visited, too.
   for (const file of files) {
     if (!existsSync(join(root, file))) continue;
     const text = blankComments(readFileSync(join(root, file), "utf8"));
@@ -135,7 +136,7 @@ function findRuntimeNames(file: string, text: string): Violation[] {
   }));
 }
 
-/** `src/shard/x.ts` is in `shard`, `src/mod.ts` is a room of its own, and so is `workers/`. */
+/** The room of a file: `src/shard/x.ts` is in `shard`; `src/mod.ts` and `workers/` are rooms of their own. */
 function roomOf(file: string): string {
   const [top = "", second = ""] = file.split(sep);
   return top === "src" ? second : top;
@@ -152,7 +153,7 @@ function lineAt(text: string, index: number): number {
 const COMMENT_OR_STRING =
   /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`|\/\/[^\n]*|\/\*[\s\S]*?\*\//g;
 
-/** Replaces all but the line ends, so that positions stay. */
+/** Replaces everything but the line ends with blanks, so that positions stay. */
 function blank(text: string): string {
   return text.replace(/[^\n]/g, " ");
 }

@@ -1,27 +1,27 @@
-// Runs of Bun's or Deno's test runner: what it says is shown and counted.
+// Runs Bun's or Deno's test runner, shows what it says and counts the results.
 
 import { spawn } from "node:child_process";
 import process from "node:process";
 import { createInterface } from "node:readline";
 
-/** Files that may have had an accident; more than these are broken. */
+/** If at most so many files fail, they are run again, because other processes may have disturbed them. */
 const FILES_AGAIN_MAX = 3;
 
-/** A line about a test that passed, on Bun or on Deno. */
+/** A line about a test that has passed, on Bun or on Deno. */
 const PASSED = /^\(pass\) |^.+ \.\.\. ok \(/;
 
-/** What one run of the test runner came to. */
+/** The results of one run of the test runner. */
 interface Outcome {
   readonly passed: number;
   readonly failed: number;
   readonly code: number;
-  /** Something failed outside of tests. */
+  /** Whether something failed outside of tests. */
   readonly hasOtherErrors: boolean;
-  /** Names of the failed tests by the file they stand in. */
+  /** The names of the failed tests, by file. */
   readonly failures: ReadonlyMap<string, readonly string[]>;
 }
 
-/** Runs the files once, shows what the runner says but for tests that pass, and counts what it reports. */
+/** Runs the files once, shows what the runner says except for tests that pass, and counts what it reports. */
 function runOnce([program, ...words]: readonly string[], files: readonly string[]): Promise<Outcome> {
   return new Promise((resolve) => {
     const child = spawn(program!, [...words, ...files], {
@@ -52,11 +52,11 @@ function runOnce([program, ...words]: readonly string[], files: readonly string[
   });
 }
 
-/** Failed tests by file, as the runner of Bun or Deno names them. */
+/** The failed tests by file, as the runner of Bun or Deno names them. */
 function failuresIn(output: string): Map<string, string[]> {
   const failures = new Map<string, string[]>();
   let file = "";
-  // Bun repeats them all at the end.
+  // Bun repeats all of them at the end.
   const [rows = ""] = output.split(/^\d+ tests? failed:$/m);
   for (const line of rows.split("\n")) {
     file = /^(?:running \d+ tests? from \.\/)?(\S+\.ts):?$/.exec(line)?.[1] ?? file;
@@ -68,9 +68,9 @@ function failuresIn(output: string): Map<string, string[]> {
 }
 
 /**
- * Runs the test files or folders by the command `runner` of Bun or Deno and, once more, the few files that failed: tests wait
- * for other processes on a machine that may be busy with more than them. What fails twice has failed; tests that fail once are
- * named as unsteady, to be looked at.
+ * Runs the test files or folders with the command `runner` of Bun or Deno. If few files fail, runs these once more:
+ * tests wait for other processes, on a machine that may be busy with other work. A test that fails twice has failed. A
+ * test that fails once is reported as unsteady, so that somebody looks at it.
  */
 export async function runTests(runner: readonly string[], files: readonly string[]): Promise<Outcome> {
   const first = await runOnce(runner, files);
@@ -86,12 +86,12 @@ export async function runTests(runner: readonly string[], files: readonly string
   return { ...second, passed: passed - failed, failed, code: failed === 0 ? 0 : second.code };
 }
 
-/** Whether what failed are tests alone: what fails outside of them, a file that cannot be loaded for one, is no accident. */
+/** Whether only tests failed. What fails outside of tests, such as a file that cannot be loaded, is run only once. */
 function hasNamedAll({ failures, failed, hasOtherErrors }: Outcome): boolean {
   return !hasOtherErrors && [...failures.values()].flat().length === failed;
 }
 
-/** `file: test`. */
+/** The failed tests as `file: test`. */
 function failedTests({ failures }: Outcome): Set<string> {
   return new Set([...failures].flatMap(([file, tests]) => tests.map((test) => `${file}: ${test}`)));
 }

@@ -1,4 +1,4 @@
-// Runs the unit tests on Bun and then on Deno: bun scripts/unit.ts BUN DENO path…, with the programs of both.
+// Runs the unit tests on Bun and then on Deno: bun scripts/unit.ts BUN DENO path…, where BUN and DENO are the programs.
 
 import process from "node:process";
 import { runTests } from "./test_runs.ts";
@@ -7,7 +7,7 @@ const [bun, deno, ...paths] = process.argv.slice(2);
 const runners = {
   // A busy machine may take many times as long as an idle one.
   Bun: [bun!, "test", "--timeout", "30000"],
-  // Tests read /proc, which Deno allows nobody who lacks any permission.
+  // Tests read /proc, which Deno allows only to programs with all permissions.
   Deno: [deno!, "test", "--no-check", "--allow-all"],
 };
 const results: string[] = [];
