@@ -1,4 +1,4 @@
-/** What a message of a compressed WebSocket costs: by the engine's unit, and beside it by the runtime's zlib. */
+/** What a message of a compressed WebSocket costs with the engine's unit, and with the runtime's zlib beside it. */
 import { constants, deflateRawSync } from "node:zlib";
 import { bench, group, run } from "mitata";
 import { createDeflater } from "../../src/engine/deflater.ts";

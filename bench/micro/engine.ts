@@ -1,6 +1,6 @@
 /**
- * What the engine costs per message, alone in one thread: scanning and framing, crossing a ring, hashing, looking a
- * plan up. Run it with `bun bench/micro/engine.ts` or `deno run -A bench/micro/engine.ts`.
+ * What the engine alone costs per message, in one thread: scanning and framing, crossing a ring, hashing, looking up a
+ * plan. Run it with `bun bench/micro/engine.ts` or `deno run -A bench/micro/engine.ts`.
  */
 import { measure } from "mitata";
 import { CrowdedMemory } from "../../src/engine/testing/crowded_memory.ts";
@@ -28,7 +28,9 @@ const PLAN = { context: 1, account: 1, isForHost: false, groups: [], plainNodes:
 
 const memory = new CrowdedMemory();
 
-/** A publisher in slot 1 and subscribers in the slots after it, on a node joined to another by a ring; clients or links. */
+/**
+ * A node that is joined to another by a ring, with a publisher in slot 1 and subscribers after it: clients or links.
+ */
 function makeNodes(publisherLink?: LinkKind, subscriberLink?: LinkKind) {
   memory.clear();
   const connections = Array.from({ length: SUBSCRIBERS + 1 }, (_, index): ConnectionSpecification => {
@@ -68,7 +70,7 @@ function receive(node: RealNode, payloadBytes: number, subjects = [SUBJECT], ver
   return at;
 }
 
-/** The same with a header block of that length, about 32 bytes a line. */
+/** The same with a header block of this length, whose lines have about 32 bytes. */
 function receiveWithHeaders(node: RealNode, headerBytes: number): number {
   const line = "Traced-Id: 0123456789abcdefgh\r\n";
   const lines = line.repeat(Math.ceil(headerBytes / line.length)).slice(0, headerBytes - 14);
@@ -88,7 +90,7 @@ function check(reason: number, wanted: number): void {
 }
 
 async function report(name: string, count: number, work: () => void): Promise<void> {
-  // Each engine is compiled anew; V8 takes a while to compile it well.
+  // Each engine is compiled again, and V8 takes a while to compile it well.
   const warm = performance.now() + WARM_UP_MS;
   while (performance.now() < warm) work();
   const { min, p25, p50 } = await measure(work, { min_cpu_time: 300e6 });
@@ -96,7 +98,7 @@ async function report(name: string, count: number, work: () => void): Promise<vo
   console.log(`${name.padEnd(56)}${each(min)}${each(p25)}${each(p50)}`);
 }
 
-// On a busy machine the least is the steadiest of the three.
+// On a busy machine, the least is the steadiest of the three.
 console.log(`${"ns per message".padEnd(56)}${"least".padStart(8)}${"p25".padStart(8)}${"p50".padStart(8)}`);
 
 for (const payloadBytes of [16, 128]) {

@@ -1,7 +1,7 @@
 /**
- * The interest index: a match of literal subjects among a thousand and a million, hit and miss, in an order
- * that no cache foresees; a match among 100,000 mixed patterns; one subscription added and removed.
- * Each bench call is one operation. `bun bench/micro/interest.ts`, `deno run -A bench/micro/interest.ts`
+ * What the interest index costs: a match of a literal subject among a thousand and a million, hit and miss, in an order
+ * that no cache foresees; a match among 100,000 mixed patterns; one subscription added and removed. Each bench call is
+ * one operation. Run it with `bun bench/micro/interest.ts` or `deno run -A bench/micro/interest.ts`.
  */
 import { bench, do_not_optimize, run } from "mitata";
 import { createInterestIndex, type InterestIndex } from "../../src/interest/interest_index.ts";
@@ -13,7 +13,7 @@ const encoder = new TextEncoder();
 const result = new MatchResult();
 let random = 1;
 
-/** Subjects one behind the other, as in a receive buffer: subject n is `bytes[ends[n - 1], ends[n])`. */
+/** Subjects one after the other, as in a receive buffer. Subject n is `bytes[ends[n - 1], ends[n])`. */
 interface SubjectList {
   readonly bytes: Uint8Array;
   readonly ends: Int32Array;
@@ -83,7 +83,8 @@ for (const literalCount of [1000, 1_000_000]) {
 }
 
 {
-  // orders.<region>.<customer>.<event> with a wildcard in one place or another; each subject matches four.
+  // The patterns are orders.<region>.<customer>.<event> with a wildcard in one place. Each subject matches four of
+  // them.
   const index = newIndex();
   for (let n = 0; n < 25_000; n++) {
     add(index, `orders.eu${n % 50}.customer${n}.*`);

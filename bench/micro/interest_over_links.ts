@@ -1,4 +1,6 @@
-/** What one of many subscriptions costs the links shard: CPU time and memory of each step between its bytes and a peer. */
+/**
+ * What each of many subscriptions costs the links shard: CPU time and memory of each step between its bytes and a peer.
+ */
 import process from "node:process";
 import { InterestLedger } from "../../src/link/core/ledger.ts";
 import { parseOperation } from "../../src/link/core/operation_parser.ts";
@@ -20,7 +22,7 @@ function subjectOf(index: number): string {
   return `device.${Math.floor(index / 1000)}.sensor.${index % 1000}`;
 }
 
-/** Each takes a number of subscriptions and returns what it keeps of them. */
+/** Each step takes a number of subscriptions and returns what it keeps of them. */
 const steps: Readonly<Record<string, (count: number) => unknown>> = {
   "parse RS+": (count) => {
     const line = bytesOf("RS+ $G device.12.sensor.345\r\n");

@@ -1,4 +1,7 @@
-/** `bun run bench:micro [deflate|engine|index|links|parser|s2]`: each part in a process of its own, so that none warms up another. */
+/**
+ * `bun run bench:micro [deflate|engine|index|links|parser|s2]` runs each part in a process of its own, so that none
+ * warms up another.
+ */
 import { spawnSync } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";

@@ -1,4 +1,4 @@
-/** What the cold parser costs per operation: everything the engine leaves to TypeScript. */
+/** What the cold parser costs per operation. It reads everything that the engine leaves to TypeScript. */
 import { bench, run, summary } from "mitata";
 import { ClientParser, NEED_MORE } from "../../src/protocol/client_parser.ts";
 import { DEFAULT_CONNECT_OPTIONS, parseConnectOptions } from "../../src/protocol/connect_options.ts";
@@ -6,7 +6,7 @@ import { DEFAULT_CONNECT_OPTIONS, parseConnectOptions } from "../../src/protocol
 const encoder = new TextEncoder();
 const REPEATS = 100;
 
-/** A stream of the same operation, and how to take all of it apart. */
+/** A function that parses a stream of the same operation. */
 function parsing(operation: string): () => number {
   const bytes = encoder.encode(operation.repeat(REPEATS));
   const parser = new ClientParser();

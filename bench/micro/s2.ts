@@ -1,4 +1,4 @@
-/** What compression of links costs per block: to make chunks of all kinds, to read them, and to sum them up. */
+/** What compression of links costs per block: making chunks of all kinds, reading them, and their checksums. */
 import { bench, group, run } from "mitata";
 import { createS2Codec } from "../../src/engine/s2_codec.ts";
 import { MEMORY_PAGES } from "../../src/memory/map.ts";
@@ -13,7 +13,7 @@ import {
 } from "../../src/runtime/s2/s2_region.ts";
 
 const REGION = 65536;
-/** Behind the region: what is compressed, and what it became, a megabyte for each. */
+/** What lies behind the region: what is compressed, and the result, in a megabyte for each. */
 const CONTENT_BYTES = 1024 * 1024;
 const COMPRESSED = CONTENT_BYTES / 2;
 const memory = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES, shared: true });
@@ -58,7 +58,7 @@ for (const [i, [what, content]] of CONTENTS.entries()) {
   group(`${what}: ${sizes.join(", ")}`, () => {
     for (const [name, effort] of EFFORTS) bench(`encodeChunk, ${name}`, () => encode(effort));
     const blockBytes = encode(S2_FAST) - S2_CHUNK_HEAD_BYTES - S2_CHECKSUM_BYTES;
-    // A chunk that is stored has nothing to decode.
+    // There is nothing to decode in a stored chunk.
     if (bytes[COMPRESSED] === 0) {
       const copy = block + CONTENT_BYTES / 4;
       codec.move(copy, block, blockBytes);

@@ -1,4 +1,4 @@
-/** The picture: server CPU per operation, a group of bars for each row, a bar for each target. */
+/** The picture: server CPU time per operation, with a group of bars for each row and a bar for each target. */
 import type { Summary } from "./figures.ts";
 import type { Row } from "./rows.ts";
 import { nanoseconds } from "./table.ts";
@@ -12,12 +12,12 @@ const GROUP_GAP = 16;
 const HEADER_HEIGHT = 70;
 const FOOTER_HEIGHT = 20;
 
-/** Legible on white and on near-black, and told apart by lightness as well as by hue. */
+/** These are legible on white and on near-black, and differ in lightness as well as in hue. */
 const barColours = ["#8a8f98", "#b9a27a", "#c6c9ce", "#1f77d0", "#2aa198", "#b5547a", "#7a5cc0", "#c7762b"];
 
 /**
- * An SVG of the median CPU time per operation. Each row has a scale of its own, its slowest target fills it; a thin line
- * shows smallest to largest. Colours follow the reader's light or dark setting.
+ * An SVG of the median CPU time per operation. Each row has a scale of its own, which its slowest target fills. A thin
+ * line goes from the smallest to the largest value. Colours follow the reader's light or dark setting.
  */
 export function cpuChart(rows: readonly Row[], summaries: readonly Summary[], caption: string): string {
   const targets = [...new Set(summaries.map((summary) => summary.target))];

@@ -1,7 +1,7 @@
 /**
- * What failing logins cost those who are logged in: round trips through a server, without a flood of logins that fail, beside
- * one at another server of the same machine, and beside one at the same server, in turns. How to run and to read it:
- * docs/benchmarks/README.md.
+ * What failing logins cost clients that are logged in. Measures round trips through a server in turns: without a flood
+ * of failing logins, with one at another server of the same machine, and with one at the same server. How to run and to
+ * read it: docs/benchmarks/README.md.
  */
 import { connect } from "node:net";
 import { compareMedians, measureInTurns } from "./in_turns.ts";
@@ -19,7 +19,7 @@ const usageText = `bun bench/wire/failing_logins.ts [flags]
 
 const LOAD_MS_MAX = 60_000;
 const TICK_MS = 10;
-/** More would measure how many sockets this side can hold. */
+/** More logins at a time would measure how many sockets this side can hold. */
 const UNDER_WAY_MAX = 500;
 const REFUSAL = "-ERR 'Authorization Violation'\r\n";
 
@@ -33,9 +33,9 @@ export interface FloodFigures {
   readonly alone: readonly RoundTrips[];
   /** While another server, which shares the cores, refuses the flood. */
   readonly elsewhere: readonly RoundTrips[];
-  /** While this one does. */
+  /** While this server refuses it. */
   readonly flooded: readonly RoundTrips[];
-  /** Logins that this server refused, a second. */
+  /** How many logins a second this server refused. */
   readonly refusedPerSecond: number;
 }
 
@@ -45,7 +45,7 @@ export interface FloodOptions {
   readonly seconds: number;
 }
 
-/** One target; throws where a login that must fail is not refused. */
+/** Measures one target. Throws if a login that must fail is not refused. */
 export async function measureFlood(target: Target, options: FloodOptions): Promise<FloodFigures> {
   const { config, load: login } = logins.every;
   const { perSecond, repetitions, seconds } = options;
@@ -71,7 +71,7 @@ export async function measureFlood(target: Target, options: FloodOptions): Promi
   return { ...figures, refusedPerSecond: refused / floodedSeconds };
 }
 
-/** What `measure` tells while there is a flood, how many logins that was, and how long it lasted. */
+/** The result of `measure` during a flood, with how many logins were refused and how long it lasted. */
 async function beside<T>(flood: Flood, measure: () => Promise<T>) {
   const startMs = performance.now();
   let [seconds, refused] = [0, 0];
@@ -99,7 +99,7 @@ async function measureRoundTrips(
   return { p50Us, p99Us };
 }
 
-/** Logs in wrongly, so often a second, in every way in turn. */
+/** Sends logins that fail, so many a second, of every kind in turn. */
 class Flood {
   #refused = 0;
   #isStopping = false;
@@ -114,7 +114,7 @@ class Flood {
     this.#running.catch(() => {}); // stop() says it
   }
 
-  /** How many were refused. Throws what was answered otherwise. */
+  /** Ends the flood. Returns how many logins were refused, and throws if one got another answer. */
   async stop(): Promise<number> {
     this.#isStopping = true;
     await this.#running;
@@ -148,7 +148,7 @@ class Flood {
         if (answer === "") socket.write(`CONNECT ${fields}\r\nPING\r\n`);
         answer += text;
       });
-      // A server that closes with bytes unread resets; what it said before has arrived.
+      // A server that closes with bytes unread resets the connection. What it said before has arrived.
       socket.on("error", () => {});
       socket.on("close", () => {
         if (!answer.endsWith(REFUSAL)) reject(new Error(`CONNECT ${fields}: ${answer || "no answer"}`));

@@ -1,17 +1,17 @@
-/** What one measurement of one row on one target yields, and what becomes of several. */
+/** The figures of one measurement of one row on one target, and the summary of several. */
 
 export interface Figures {
   /** Operations a second, in the row's unit. */
   readonly perSecond: number | null;
-  /** Server CPU time per operation: user + system, in ns. The split is sampled by the kernel, the sum is exact. */
+  /** Server CPU time per operation, user + system, in ns. The kernel samples the split, but the sum is exact. */
   readonly cpuNs: number | null;
   readonly userNs: number | null;
   readonly systemNs: number | null;
-  /** Of one request or one connect. */
+  /** Latencies of one request or one connect. */
   readonly p50Us: number | null;
   readonly p99Us: number | null;
   readonly p999Us: number | null;
-  /** Highest resident memory of the server's life. */
+  /** The highest resident memory during the server's life. */
   readonly peakBytes: number;
   /** Resident memory when the server had answered its first PING. */
   readonly baseBytes: number;
@@ -21,7 +21,10 @@ export interface Figures {
   readonly idleCorePercent: number | null;
   /** From spawn to the answer of the first PING. */
   readonly readyMs: number;
-  /** Cores the server kept busy, the load generator, and everything else on the machine: who was the bottleneck. */
+  /**
+   * How many cores the server, the load generator and everything else on the machine kept busy: this shows the
+   * bottleneck.
+   */
   readonly serverCores: number | null;
   readonly loadCores: number | null;
   readonly otherCores: number | null;
@@ -58,7 +61,7 @@ export interface Summary {
   readonly failures: readonly string[];
 }
 
-/** The middle of the values (of two middles, their mean) and the ends; null for none. */
+/** The median of the values (the mean of the two in the middle) and the extremes; null if there are no values. */
 export function spreadOf(values: readonly number[]): Spread | null {
   if (values.length === 0) return null;
   const sorted = values.toSorted((left, right) => left - right);

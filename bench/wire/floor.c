@@ -1,11 +1,11 @@
-// The floor of the wire bench: a NATS server without features, on one thread. What it costs is what the kernel and the
-// parsing cost; a server with features is measured by its distance from here.
+// The floor of the wire bench: a NATS server without features, on one thread. It costs what the kernel and the parsing
+// cost. A server with features is measured by its distance from that.
 //
 //   floor -p 4222
 //
-// It knows PUB, SUB, UNSUB, PING and queue groups, literal subjects only, and believes everything a client says.
-// What a fast server needs is here: one receive buffer, gathered writes, a bounded backlog per consumer, and a short
-// spin before sleep.
+// It knows PUB, SUB, UNSUB, PING and queue groups on literal subjects, and trusts everything that a client says. It has
+// what a fast server needs: one receive buffer, gathered writes, a bounded backlog per consumer, and a short spin
+// before it sleeps.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -42,7 +42,7 @@ struct subscription {
   struct subscription *next, *previous; // of the connection
 };
 
-// The members of a queue group, each in turn; or, without a name, the subscriptions that get every message.
+// The members of a queue group, which take turns. Without a name: the subscriptions that get every message.
 struct group {
   char name[NAME_BYTES];
   struct subscription **members;
@@ -189,8 +189,8 @@ static void append_to_backlog(struct connection *connection, const char *bytes, 
   connection->backlog_end += count;
 }
 
-// Writes what is framed. What the kernel does not take moves to the backlog, and `producer`, whose messages these
-// are, is not read until the consumers have caught up.
+// Writes what is framed. What the kernel does not take moves to the backlog. `producer`, whose messages these are, is
+// not read until the consumers have caught up.
 static void flush(struct connection *connection, struct connection *producer) {
   ssize_t written = 0;
   if (!backlog_bytes(connection)) written = writev(connection->fd, connection->pieces, (int)connection->piece_count);
@@ -241,7 +241,7 @@ static void resume_producers(void) {
   }
 }
 
-// Room for `count` framed bytes and two pieces. The caller then appends them.
+// Makes room for `count` framed bytes and two pieces, which the caller appends.
 static char *reserve(struct connection *connection, size_t count, struct connection *producer) {
   if (connection->framed_bytes + count > FRAMED_BYTES || connection->piece_count + 2 > PIECES_MAX) flush(connection, producer);
   if (!connection->is_dirty) {
@@ -311,7 +311,7 @@ static void publish(struct connection *producer, const char *name, size_t name_b
   }
 }
 
-// Takes one PUB and returns its length, or 0 when its end is not here yet.
+// Takes one PUB and returns its length, or 0 if its end is not here yet.
 static size_t take_pub(struct connection *connection, char *start, char *end) {
   char *name = start + 4, *at = name;
   while (at < end && *at != ' ') at++;
@@ -414,7 +414,7 @@ static void read_connection(struct connection *connection) {
     return;
   }
   memcpy(receive_buffer, connection->unfinished ? connection->unfinished : "", kept);
-  // A message larger than a read would cost a copy of its start for each read: then read more at once.
+  // The start of a message that is larger than a read would be copied for each read. So more is read at once then.
   size_t wanted = kept > 4096 ? RECEIVE_BYTES * 3 : RECEIVE_BYTES;
   ssize_t got = read(connection->fd, receive_buffer + kept, wanted);
   if (got > 0) take_bytes(connection, receive_buffer, kept + (size_t)got);

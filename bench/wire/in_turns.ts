@@ -1,4 +1,4 @@
-/** What benches that measure one server in two states, in turns, have in common: flags, targets and how figures compare. */
+/** What benches that measure a server in two states in turns have in common: flags, targets, and comparing figures. */
 import { parseArgs } from "node:util";
 import { spreadOf } from "./figures.ts";
 import { findTarget, type Target } from "./targets.ts";
@@ -9,11 +9,13 @@ export interface InTurns<Flag extends string> {
   readonly flags: { readonly [flag in Flag]: number };
   /** Titles of the columns after the target's. */
   readonly columns: readonly string[];
-  /** The row of a target: one cell for each column. */
+  /** Measures a target. Returns its row, one cell for each column. */
   measure(target: Target, flags: { readonly [flag in Flag]: number }): Promise<readonly string[]>;
 }
 
-/** Reads the flags, and writes a table of the targets asked for as it is measured. Throws what is wrong with a flag. */
+/**
+ * Reads the flags, and writes a table of the targets while they are measured. Throws if something is wrong with a flag.
+ */
 export async function measureInTurns<Flag extends string>(bench: InTurns<Flag>): Promise<void> {
   const defaults = Object.entries<number>(bench.flags);
   const numbers = defaults.map(([name, value]) => [name, { type: "string", default: `${value}` }] as const);
@@ -45,7 +47,7 @@ function writeRow(cells: readonly string[]): void {
   console.log(`| ${cells.join(" | ")} |`);
 }
 
-/** Of at least one value. */
+/** The median of at least one value. */
 export function median(values: readonly number[]): number {
   return spreadOf(values)!.median;
 }

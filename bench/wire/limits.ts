@@ -1,5 +1,5 @@
 /**
- * The limits Midge holds itself to, as data: what it must reach, and what it aims for.
+ * The limits for Midge, as data: what it must reach, and what it aims for.
  *
  * A limit bounds one figure of some rows, as a ratio to nats-server (the newest, of the same run), to the floor, or to
  * another row of the same target, or as an absolute number in the figure's unit.
@@ -14,7 +14,7 @@ export interface Bound {
 
 export interface Limit {
   readonly title: string;
-  /** Ids of rows; none where this bench has no row for the limit yet. */
+  /** Ids of rows; none if this bench has no row for the limit yet. */
   readonly rows: readonly string[];
   readonly figure: FigureName;
   readonly must: Bound;
@@ -35,7 +35,7 @@ const oneShard = {
   "10-10-16-apart": "10-10-16",
   "request-100-apart": "request-100",
 };
-/** What a permission, an import or an account may cost beside the row without it. */
+/** Rows with permissions or imports, and the rows without them that they are compared with. */
 const shared = {
   "permitted-publish-16": "publish-16",
   "permitted-1-1-16": "1-1-16",
@@ -48,7 +48,7 @@ const services = {
   "service-import-request-100": "request-100",
   "service-import-request-100-apart": "request-100-apart",
 };
-/** Two servers with a link between them: what counts is the CPU of both. */
+/** Rows with two servers and a link between them. The CPU time of both counts. */
 const linked = [
   ...[
     "route-1-1-16",

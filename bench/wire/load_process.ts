@@ -1,4 +1,4 @@
-/** One run of the load generator, which stops at each phase until it is told to go on. */
+/** One run of the load generator, which waits at each phase until it is told to go on. */
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
@@ -15,8 +15,8 @@ export interface LoadResult {
 }
 
 /**
- * Runs the load and calls `onPhase` at each phase; it goes on when that is done. Throws when the load fails or exceeds
- * `msMax`, or `onPhase` throws.
+ * Runs the load and calls `onPhase` at each phase. The load goes on when that is done. Throws if the load fails or
+ * takes longer than `msMax`, or if `onPhase` throws.
  */
 export async function runLoad(
   program: string,

@@ -1,7 +1,7 @@
 /**
- * How the connections of a row log in, and the configuration that both servers take for it.
+ * How the connections of a row log in, and the configuration for it, which both kinds of server take.
  *
- * Keys are made of fixed seeds, so that each run is the same; they open nothing but the servers of the bench.
+ * Keys are made from fixed seeds, so that all runs are the same. They open nothing but the servers of the bench.
  */
 import { Buffer } from "node:buffer";
 import type { Claims } from "../../src/auth/jwt/claims.ts";
@@ -9,7 +9,7 @@ import { encode } from "../../src/auth/jwt/encode.ts";
 import { newAccount, newOperator, newUser } from "../../src/auth/jwt/new_claims.ts";
 import { encodeSeed, KeyPair, type Role } from "../../src/auth/nkey.ts";
 
-/** A configuration, and the arguments of the load generator that log in to a server that has it. */
+/** A configuration, and the arguments with which the load generator logs in to a server that has it. */
 export interface Login {
   readonly config: string;
   readonly load: readonly string[];
@@ -18,7 +18,7 @@ export interface Login {
 const ISSUED_AT_SECONDS = 1_700_000_000;
 const KEY_BYTES = 32;
 
-/** Of the password "bench", with a cost of 8, where tools make 11 by default: 8 times cheaper. */
+/** The hash of the password "bench", with a cost of 8. Tools use 11 by default, which takes 8 times as long. */
 const BCRYPT_HASH = "$2b$08$RXGQ0Q6OiXwv2ErRcFq7Rul8Z2pSKdRdMu.cKJnoEgWAG26S/Rwfq";
 
 function fixedKey(role: Role, filler: number): { key: KeyPair; seedHex: string } {
@@ -47,7 +47,7 @@ function nkeyLogin(): Login {
   };
 }
 
-/** Operator mode with two accounts in memory; the user signs its nonce. */
+/** Operator mode with two accounts in memory. The user signs its nonce. */
 function jwtLogin(): Login {
   const [operator, system, account] = [
     fixedKey("operator", 2),
@@ -72,7 +72,7 @@ function jwtLogin(): Login {
   };
 }
 
-/** A user of each kind; `failing` are CONNECTs that none of them makes. */
+/** A user of each kind. `failing` are fields of CONNECT with which none of them logs in. */
 function everyLogin(): Login & { readonly failing: readonly string[] } {
   const { key } = fixedKey("user", 1);
   const users = [`{ user: bench, password: bench }`, `{ user: hashed, password: "${BCRYPT_HASH}" }`];
@@ -90,7 +90,9 @@ function everyLogin(): Login & { readonly failing: readonly string[] } {
   };
 }
 
-/** A user with permissions as they are in use: some allowed, one denied, none of them the subject word for word. */
+/**
+ * A user with typical permissions: some subjects allowed, some denied, none of them literally the subject of the row.
+ */
 const permittedLogin: Login = {
   config: `authorization { users: [ { user: bench, password: bench, permissions: {
     publish: { allow: ["orders.*", "service.>", "_INBOX.>", "audit.*.*"], deny: ["orders.secret", "service.*.admin"] }
@@ -114,7 +116,7 @@ function importLogin(exports: string, imports: string, publisher: "exporter" | "
 
 const ACCOUNTS = 10;
 
-/** A user in each of ten accounts that have nothing to do with each other. */
+/** A user in each of ten accounts, which share nothing. */
 function accountsLogin(): Login & { readonly each: readonly string[] } {
   const numbers = Array.from({ length: ACCOUNTS }, (_, number) => number);
   const fields = (number: number | string) => `"user":"bench${number}","pass":"bench"`;
@@ -134,7 +136,7 @@ export const logins = {
   every: everyLogin(),
   accounts: accountsLogin(),
   permitted: permittedLogin,
-  /** What `orders.created` publishes arrives as `shop.orders.created`. */
+  /** What is published to `orders.created` arrives as `shop.orders.created`. */
   streamImport: importLogin(
     '{ stream: "orders.>" }',
     '{ stream: { account: EXPORTER, subject: "orders.>" }, prefix: shop }',

@@ -1,6 +1,6 @@
 /**
- * The wire bench: starts each target in turn, a fresh process for each measurement, puts the same load on it and prints
- * one table. How to run and to read it: docs/benchmarks/README.md.
+ * The wire bench. It starts the targets in turn, with a fresh process for each measurement, puts the same load on each,
+ * and prints one table. How to run and to read it: docs/benchmarks/README.md.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, release, totalmem } from "node:os";
@@ -47,7 +47,7 @@ const { values } = parseArgs({
   },
 });
 
-/** A number from a flag. Throws a RangeError when it is none, or below the least. */
+/** A number from a flag. Throws a RangeError if it is none, or less than `least`. */
 function number(flag: string, text: string, least: number): number {
   const value = Number(text);
   if (Number.isFinite(value) && value >= least) return value;
@@ -74,7 +74,7 @@ interface Series {
 async function measureAll(series: readonly Series[], repetitions: number, options: MeasureOptions) {
   const versions: Record<string, string> = {};
   for (let repetition = 0; repetition < repetitions; repetition++) {
-    // Within a row the targets take turns, each repetition in the other direction.
+    // Within a row the targets take turns, and each repetition reverses their order.
     const inTurn = repetition % 2 === 0 ? series : series.toReversed();
     for (const one of inTurn) {
       const place = `${repetition + 1}/${repetitions} ${one.row.id} ${one.target.name}`;
@@ -93,7 +93,7 @@ async function measureAll(series: readonly Series[], repetitions: number, option
   return versions;
 }
 
-/** The load generator; without a certificate where no row needs TLS or this machine has no OpenSSL to build it with. */
+/** The load generator. There is no certificate if no row needs TLS, or this machine has no OpenSSL to build it with. */
 function prepareLoad(rows: readonly Row[]): Pick<MeasureOptions, "loadProgram" | "certificate"> {
   if (rows.some((row) => row.needs === "tls")) {
     try {
@@ -105,7 +105,7 @@ function prepareLoad(rows: readonly Row[]): Pick<MeasureOptions, "loadProgram" |
   return { loadProgram: buildLoad(false), certificate: null };
 }
 
-/** The rows that the flags ask for, without those that the load generator cannot put on a server here. */
+/** The rows that the flags ask for, without those that the load generator cannot run here. */
 function chooseRows(): { readonly rows: readonly Row[]; readonly load: ReturnType<typeof prepareLoad> } {
   const wanted = values.rows
     ? pickRows(values.rows.split(","))
@@ -119,7 +119,7 @@ function describeMachine(): string {
   return `${cpus()[0]?.model ?? "unknown CPU"}, ${availableParallelism()} cores, ${memory}, Linux ${release()}`;
 }
 
-/** Writes a file for people, a picture and the measurements themselves, beside those of other runs. */
+/** Writes a report, a picture and the measurements themselves to docs/benchmarks. */
 function writeResults(report: string, chart: string, results: object): void {
   const folder = fileURLToPath(new URL("../../docs/benchmarks/", import.meta.url));
   const path = `${folder}${values.out ?? (values.quick ? "wire-quick" : "wire")}`;

@@ -1,4 +1,4 @@
-/** One measurement: one row on one fresh server. */
+/** One measurement: a row on a fresh server. */
 import type { Figures } from "./figures.ts";
 import { type Phase, runLoad } from "./load_process.ts";
 import { measureNewPeer } from "./new_peer.ts";
@@ -13,15 +13,15 @@ export interface MeasureOptions {
   readonly loadProgram: string;
   readonly seconds: number;
   readonly warmSeconds: number;
-  /** Operations at most; 0: time alone bounds the row. */
+  /** The most operations; 0 if only time limits the row. */
   readonly count: number;
-  /** Shards of a Midge target, where the row does not say. */
+  /** How many shards a Midge target has, if the row does not say. */
   readonly shards: number;
-  /** Of the server; null where no row has TLS. */
+  /** The server's certificate; null if no row has TLS. */
   readonly certificate: Certificate | null;
 }
 
-/** What preparing (a million subscriptions), draining and ending may take beside the time that is measured. */
+/** How long preparing (a million subscriptions), draining and ending may take besides the time that is measured. */
 const REST_MS_MAX = 90_000;
 
 export interface Measurement {
@@ -89,7 +89,7 @@ async function measureOn(
   const operations = row.unit === "delivery" ? result.deliveries : result.messages;
   const cpuNs = userNs + systemNs;
   const isIdle = row.isIdle === true;
-  // An idle connection is what is left once the server has had time to tidy up after its coming.
+  // The memory of idle connections counts once the server has had time to collect the garbage of their coming.
   const held = isIdle ? ended : usages.get("prepared")!;
   const heldBytes = held.residentBytes - usages.get("base")!.residentBytes;
   return {

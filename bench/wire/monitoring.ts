@@ -1,6 +1,6 @@
 /**
- * What monitoring costs messages: a stream through a server with thousands of connections, without pollers and with
- * pollers of every endpoint, in turns on the same server. How to run and to read it: docs/benchmarks/README.md.
+ * What monitoring costs messages. Measures a stream through a server with thousands of connections, in turns without
+ * pollers and with pollers of every endpoint. How to run and to read it: docs/benchmarks/README.md.
  */
 
 import { findFreePort } from "../../test/support/free_port.ts";
@@ -20,7 +20,7 @@ const usageText = `bun bench/wire/monitoring.ts [flags]
   --repetitions N      with and without pollers; the median counts (5)
   --seconds S          measured in each (2)`;
 
-/** As a dashboard asks, with everything that makes a page long. */
+/** What a dashboard asks for, with all options that make an answer long. */
 const ENDPOINTS = [
   ...[
     "/varz",
@@ -44,23 +44,23 @@ export interface MonitoringOptions {
   readonly seconds: number;
 }
 
-/** Of one delivery: CPU of the server in ns. */
+/** Figures of a stream. CPU time of the server is per delivery, in ns. */
 export interface StreamFigures {
   readonly perSecond: number;
   readonly cpuNs: number;
-  /** Of the one thread that serves Midge's messages; for a server in Go it means nothing. */
+  /** CPU time of the thread that serves Midge's messages. For a server in Go it means nothing. */
   readonly busiestThreadNs: number;
 }
 
 export interface MonitoringFigures {
   readonly alone: readonly StreamFigures[];
   readonly polled: readonly StreamFigures[];
-  /** Answers a second while polled, and how long one took. */
+  /** How many answers a second there were while polled, and how long one took. */
   readonly answersPerSecond: number;
   readonly answerMs: number;
 }
 
-/** One target; throws where an answer is not 200 or a message is lost. */
+/** Measures one target. Throws if an answer is not 200 or a message is lost. */
 export async function measureMonitoring(
   target: Target,
   options: MonitoringOptions,
@@ -92,7 +92,7 @@ export async function measureMonitoring(
   return { ...figures, answersPerSecond: answers / polledSeconds, answerMs: answerMs / answers };
 }
 
-/** 1 → 1, 128 B, on one shard. */
+/** Measures a stream 1 → 1 with 128 B on one shard. */
 async function measureStream(server: ServerProcess, load: string, seconds: number): Promise<StreamFigures> {
   const words = ["--kind", "stream", "--publishers", "1", "--subscribers", "1", "--payload-bytes", "128"];
   const times = ["--seconds", `${seconds}`, "--warm-seconds", `${seconds / 4}`, "--port", `${server.port}`];
@@ -115,12 +115,17 @@ async function measureStream(server: ServerProcess, load: string, seconds: numbe
   };
 }
 
-/** CPU time of the thread that used most, of those that were there all the time: where Midge serves messages. */
+/**
+ * CPU time of the thread that used most, among those that lived all the time. In Midge it is the one that serves
+ * messages.
+ */
 function busiestThreadNs(before: Usage, after: Usage): number {
   return Math.max(...[...before.threadNs].map(([id, ns]) => (after.threadNs.get(id) ?? ns) - ns));
 }
 
-/** Ask every endpoint, one after the other, then rest until the interval is over; each starts at another time. */
+/**
+ * Pollers ask every endpoint, one after the other, then rest until the interval is over. They start at different times.
+ */
 class Pollers {
   answers = 0;
   answerMs = 0;
@@ -138,7 +143,7 @@ class Pollers {
     this.#all.catch(() => {}); // stop() says it
   }
 
-  /** Throws what went wrong with an answer. */
+  /** Ends the pollers. Throws if something was wrong with an answer. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#all;
@@ -183,8 +188,8 @@ function compare(
 }
 
 /**
- * What an answer costs beside the messages of its time. However busy the machine is otherwise, this is the same, where
- * shares of what a second holds are not.
+ * The CPU time of an answer: what is used beyond the messages of the same time. It does not depend on how busy the
+ * machine is otherwise, as a share of each second would.
  */
 function answerCpuMs(
   { alone, polled, answersPerSecond }: MonitoringFigures,

@@ -1,4 +1,4 @@
-/** How long a server with many subscriptions takes to tell a new peer of them, and what that costs both. */
+/** How long a server with many subscriptions takes to tell a new peer about them, and what that costs both servers. */
 import { strict as assert } from "node:assert";
 import { Probe } from "./probe.ts";
 import { cpuBetween, machineCpuNs } from "./process_usage.ts";
@@ -7,17 +7,19 @@ import type { ServerPair } from "./topologies.ts";
 const SUBSCRIBED_AT_ONCE = 10_000;
 
 export interface NewPeer {
-  /** From the peer being told whom to dial until it knows the last subscription. */
+  /** From when the peer is told whom to dial until it knows the last subscription. */
   readonly seconds: number;
   readonly userNs: number;
   readonly systemNs: number;
-  /** Of the machine in that time. */
+  /** CPU time of the whole machine in that time. */
   readonly machineNs: number;
-  /** What both servers have grown by. */
+  /** How much memory both servers have gained. */
   readonly bytes: number;
 }
 
-/** Makes subscriptions on one of two servers that are apart, links them, and checks afterwards that all are known. */
+/**
+ * Makes subscriptions on one of two servers that are not linked, links them, and checks that all are known afterwards.
+ */
 export async function measureNewPeer(pair: ServerPair, subscriptionCount: number): Promise<NewPeer> {
   const subscriber = await Probe.connect(pair.subscriberPort);
   try {
@@ -30,8 +32,8 @@ export async function measureNewPeer(pair: ServerPair, subscriptionCount: number
     const machineBeforeNs = machineCpuNs();
     const startedMs = performance.now();
     pair.link();
-    await pair.awaitInterest(); // of a probe that may have come before the link, and be told among the others
-    await pair.awaitInterest(); // of one that is told after them
+    await pair.awaitInterest(); // its probe may have come before the link, and may be told among the others
+    await pair.awaitInterest(); // its probe is told after them
     const seconds = (performance.now() - startedMs) / 1000;
     const after = pair.usage();
     const machineNs = machineCpuNs() - machineBeforeNs;
@@ -48,7 +50,7 @@ function subjectOf(index: number): string {
   return `device.${device}.sensor.${sensor}`;
 }
 
-/** What is published on the peer arrives, once each. */
+/** Checks that what is published on the peer arrives, once each. */
 async function checkAll(port: number, subscriber: Probe, subjects: readonly string[]): Promise<void> {
   const publisher = await Probe.connect(port);
   try {

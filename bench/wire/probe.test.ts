@@ -6,7 +6,7 @@ describe("Probe", () => {
   let server: Server | null = null;
   afterEach(() => server?.close());
 
-  /** A server that gives each line it receives the answer it has for it. */
+  /** Starts a server that answers each line as `answer` says. Returns its port. */
   async function listen(answer: (line: string) => string): Promise<number> {
     const listening = createServer((socket) => {
       socket.write("INFO {}\r\n");

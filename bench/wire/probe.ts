@@ -1,4 +1,4 @@
-/** A client of few words, which finds out what has reached a server. */
+/** A minimal client that finds out what has reached a server. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 
@@ -22,7 +22,7 @@ export class Probe {
     socket.on("close", () => this.#fail("the server closed it"));
   }
 
-  /** Logs in with these fields of CONNECT, if any. Throws if the server does not let it. */
+  /** Logs in with these fields of CONNECT, if there are any. Throws if the server does not let it in. */
   static async connect(port: number, login: string | null = null): Promise<Probe> {
     const socket = connect(port, "127.0.0.1");
     const probe = new Probe(socket);
@@ -31,7 +31,7 @@ export class Probe {
     return probe;
   }
 
-  /** Everything that has come. */
+  /** Everything that was received. */
   get received(): string {
     return this.#received;
   }
@@ -40,7 +40,7 @@ export class Probe {
     this.#socket.write(lines, "latin1");
   }
 
-  /** Sends lines and waits until the server has taken them. Throws when it does not like them. */
+  /** Sends lines and waits until the server has taken them. Throws if it answers with an error. */
   async ask(lines: string): Promise<void> {
     const before = this.#received.length;
     this.send(`${lines}PING\r\n`);
@@ -51,7 +51,7 @@ export class Probe {
     );
   }
 
-  /** Waits until something is so, `retry` is called meanwhile. Throws when it takes too long, or the connection ends. */
+  /** Waits until `isSo` is true, and calls `retry` meanwhile. Throws if it takes too long or the connection ends. */
   async until(isSo: () => boolean, retry: () => void, retryMs: number): Promise<void> {
     const startedMs = performance.now();
     while (!isSo()) {
@@ -87,8 +87,8 @@ export class Probe {
 let crossings = 0;
 
 /**
- * Waits until what `from` publishes reaches a subscription that `to`, on another server, makes now. Throws when that takes
- * too long.
+ * Makes a subscription on `to`, and waits until what `from`, on another server, publishes reaches it. Throws if that
+ * takes too long.
  */
 export async function awaitCrossing(from: Probe, to: Probe): Promise<void> {
   const subject = `bench.crossing.${crossings++}`;

@@ -1,4 +1,4 @@
-/** What /proc says of a process: CPU time and memory. Linux only. */
+/** What /proc says about a process: CPU time and memory. Linux only. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 const TICKS_PER_SECOND = 100; // USER_HZ: the unit of /proc/<pid>/stat on every Linux architecture we meet
@@ -6,13 +6,13 @@ const TICKS_PER_SECOND = 100; // USER_HZ: the unit of /proc/<pid>/stat on every 
 export interface Usage {
   readonly userTicks: number;
   readonly systemTicks: number;
-  /** Exact time on a CPU by thread id, in ns; empty where the kernel keeps no schedstat. */
+  /** The exact CPU time by thread id, in ns; empty if the kernel has no schedstat. */
   readonly threadNs: ReadonlyMap<string, number>;
   readonly residentBytes: number;
   readonly peakBytes: number;
 }
 
-/** Reads the usage of a running process with all its threads. Throws when there is no such process. */
+/** Reads the usage of a running process with all its threads. Throws if there is no such process. */
 export function readUsage(pid: number): Usage {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" "); // the name before it may hold spaces
@@ -48,8 +48,8 @@ export interface CpuTime {
 }
 
 /**
- * CPU time between two readings. The sum comes from the threads' exact clocks, or, where a thread ended in between,
- * from the 10 ms ticks; the ticks alone say how it splits into user and system.
+ * CPU time between two readings. The sum comes from the threads' exact clocks, or, if a thread ended in between, from
+ * the 10 ms ticks. Only the ticks say how it is divided into user and system time.
  */
 export function cpuBetween(before: Usage, after: Usage): CpuTime {
   const tickNs = 1e9 / TICKS_PER_SECOND;
@@ -64,7 +64,10 @@ export function cpuBetween(before: Usage, after: Usage): CpuTime {
   return { userNs: totalNs * userShare, systemNs: totalNs * (1 - userShare) };
 }
 
-/** CPU time that the whole machine has spent since it started, in ns; of a virtual machine also what its host took. */
+/**
+ * CPU time that the whole machine has spent since it started, in ns. On a virtual machine it includes what the host
+ * took.
+ */
 export function machineCpuNs(): number {
   const [user, nice, system, , , interrupt, softInterrupt, stolen] = readFileSync("/proc/stat", "utf8")
     .split("\n")[0]!
@@ -75,7 +78,7 @@ export function machineCpuNs(): number {
   return (ticks * 1e9) / TICKS_PER_SECOND;
 }
 
-/** The process among `pid` and its descendants that listens on a TCP port (a launcher may stand before it), or null. */
+/** The process among `pid` and its descendants that listens on a TCP port, or null. The first may be a launcher. */
 export function findListener(pid: number, port: number): number | null {
   const hexPort = port.toString(16).toUpperCase().padStart(4, "0");
   const sockets = new Set<string>();

@@ -1,4 +1,4 @@
-/** The two C programs of the wire bench, compiled when their source is newer than they are. */
+/** The two C programs of the wire bench, which are compiled if their sources are newer than they are. */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, statSync } from "node:fs";
 import process from "node:process";
@@ -6,24 +6,24 @@ import { fileURLToPath } from "node:url";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 
-/** Path of the load generator, with TLS where it is asked for: that needs OpenSSL's headers. Throws when it can't be compiled. */
+/** Path of the load generator. TLS needs OpenSSL's headers. Throws if it can't be compiled. */
 export function buildLoad(withTls: boolean): string {
   const sources = readdirSync(`${here}load`).map((name) => `${here}load/${name}`);
   return withTls ? build("load-tls", sources, ["-DWITH_TLS"], ["-lssl", "-lcrypto"]) : build("load", sources);
 }
 
-/** PEM files. */
+/** A certificate and its key, both PEM files. */
 export interface Certificate {
   readonly certFile: string;
   readonly keyFile: string;
 }
 
-/** What turns TLS on, as nats-server and Midge take it. */
+/** The flags that turn TLS on, for nats-server and for Midge. */
 export function tlsFlags({ certFile, keyFile }: Certificate): string[] {
   return ["--tls", "--tlscert", certFile, "--tlskey", keyFile];
 }
 
-/** A certificate for servers under test and its key, both PEM files. Throws without the `openssl` program. */
+/** Makes a certificate for servers under test. Throws without the `openssl` program. */
 export function makeCertificate(): Certificate {
   const certFile = `${here}build/server.pem`;
   const keyFile = `${here}build/server.key`;
@@ -34,7 +34,7 @@ export function makeCertificate(): Certificate {
   return { certFile, keyFile };
 }
 
-/** Path of the floor, the server without features. Throws when it can't be compiled. */
+/** Path of the floor, the server without features. Throws if it can't be compiled. */
 export function buildFloor(): string {
   return build("floor", [`${here}floor.c`]);
 }

@@ -4,44 +4,46 @@ import type { Topology } from "./topologies.ts";
 /**
  * The rows of the wire bench: what is done to each server, as data.
  *
- * A row names the arguments of the load generator (`load/load.h`) and what one operation of it is. Rows whose id ends
- * in `-apart` start Midge with two shards and leave publisher and subscriber on different ones: a new connection goes
- * to the shard with the fewest, so consecutive connections alternate. The other rows open one idle connection in
- * between (`--between 1`), so that they stay on one shard however many the server has.
+ * A row has the arguments of the load generator (`load/load.h`) and says what one operation is. Rows whose id ends in
+ * `-apart` start Midge with two shards and put publisher and subscriber on different ones: a new connection goes to the
+ * shard with the fewest, so consecutive connections alternate. The other rows open one idle connection in between
+ * (`--between 1`), so that both are on the same shard even if there are two.
  */
 export interface Row {
   readonly id: string;
   readonly title: string;
-  /** What CPU time and rate are counted per. */
+  /** The operation that CPU time and rate are given for. */
   readonly unit: "message" | "delivery" | "request" | "connection" | "subscription" | "start";
-  /** Arguments of the load generator; null: the row is the start of the server alone, or the coming of a peer. */
+  /**
+   * Arguments of the load generator. Null if the row measures only the start of the server, or the coming of a peer.
+   */
   readonly load: readonly string[] | null;
   /** Whether `--quick` runs it. */
   readonly isQuick: boolean;
-  /** Shards Midge must have; else `--shards` decides. */
+  /** How many shards Midge must have; otherwise `--shards` decides. */
   readonly shards?: number;
-  /** Things the server holds once prepared: the memory it took to prepare is shown for each of them. */
+  /** How many things the server holds once prepared. The memory that preparing took is shown for each of them. */
   readonly heldCount?: number;
-  /** Nothing is sent: CPU is a share of a core, not a time per operation, and there is no rate. */
+  /** Nothing is sent, so CPU is a share of a core instead of a time per operation, and there is no rate. */
   readonly isIdle?: boolean;
-  /** Before the measured part, where it takes longer than `MeasureOptions.warmSeconds` for the server to settle. */
+  /** How long to warm up, if the server takes longer than `MeasureOptions.warmSeconds` to settle. */
   readonly warmSeconds?: number;
-  /** Configuration of the server, where it is not empty. */
+  /** The configuration of the server, if it is not empty. */
   readonly config?: string;
-  /** Two servers with a link: publishers and requesters on one, subscribers and responders on the other. */
+  /** The row has two servers with a link: publishers and requesters on one, subscribers and responders on the other. */
   readonly topology?: Topology;
-  /** How that link is compressed, where it is at all, and the target knows how. */
+  /** How that link is compressed, if it is, and the target can do so. */
   readonly compression?: string;
-  /** A login for each account, where connections of a topology log in to several. */
+  /** A login for each account, if connections of a topology log in to several. */
   readonly accountLogins?: readonly string[];
   /**
-   * The floor has no such feature. With `tls` servers are started with a certificate, with `websocket` the load goes to
-   * a port of that kind.
+   * A feature that the floor does not have. With `tls`, servers are started with a certificate. With `websocket`, the
+   * load goes to a WebSocket port.
    */
   readonly needs?: "wildcards" | "accounts" | "tls" | "websocket";
 }
 
-/** Where rows of one kind differ in payload only. */
+/** Rows of one kind that differ only in payload. */
 function payloadRows(
   kind: "publish" | "1-1",
   payloads: readonly number[],
@@ -67,7 +69,7 @@ function request(connections: number, ...more: string[]): string[] {
   return ["--kind", "request", "--connections", `${connections}`, ...more];
 }
 
-/** What a row has whose connections log in; its `load` is to hold the arguments of the login. */
+/** The fields of a row whose connections log in: the arguments of the login are added to `load`. */
 function loggedIn(login: Login, load: readonly string[]): Pick<Row, "config" | "needs" | "load"> {
   return { config: login.config, needs: "accounts", load: [...load, ...login.load] };
 }
@@ -78,15 +80,15 @@ function linkedRow(topology: Topology, load: "1-1-16" | "1-1-1024" | "1-1-100000
   const shared = { id: `${topology}-${load}`, isQuick: false, topology };
   if (load === "request-100") {
     const title = `request/reply ${over}, 100 connections`;
-    // Replies to what was subscribed to within two seconds take another way through gateways, and whoever answered them
-    // remembers that for two seconds more.
+    // Replies on subjects that were subscribed to within two seconds are mapped on their way through gateways, and the
+    // server with the responder remembers them for two seconds more.
     return { ...shared, title, unit: "request", load: request(100), warmSeconds: 5 };
   }
   const bytes = Number(load.slice("1-1-".length));
   return { ...shared, title: `1 → 1, ${bytes} B, ${over}`, unit: "delivery", load: stream(1, 1, bytes) };
 }
 
-/** JSON over a route, as it is and compressed. */
+/** Rows with JSON over a route, uncompressed and compressed. */
 function compressedRows(): Row[] {
   const row: Row = {
     id: "route-json-1024",
@@ -400,12 +402,12 @@ export const rows: readonly Row[] = [
   { id: "start", title: "start, two shards", unit: "start", load: null, isQuick: true, shards: 2 },
 ];
 
-/** Whether the floor, a server without features, can do what the row asks for. */
+/** Whether the floor, a server without features, can do what the row needs. */
 export function isForFloor(row: Row): boolean {
   return row.needs === undefined && row.topology === undefined;
 }
 
-/** Rows by a list of ids, `*` at the end of one stands for anything. Throws a RangeError for an id without a row. */
+/** Rows by a list of ids. `*` at the end of one stands for anything. Throws a RangeError for an id without a row. */
 export function pickRows(patterns: readonly string[]): Row[] {
   for (const pattern of patterns) {
     if (!rows.some((row) => isMatch(row.id, pattern))) {

@@ -1,4 +1,4 @@
-/** One server under test: started, waited for, read, ended. */
+/** A server under test: how it is started, waited for, read and ended. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
@@ -15,24 +15,24 @@ const OUTPUT_CHARACTERS_MAX = 2_000;
 
 export interface ServerProcess {
   readonly port: number;
-  /** For WebSockets; 0 where the server was not asked for one. */
+  /** The port for WebSockets; 0 if the server was not asked for one. */
   readonly webSocketPort: number;
   /** From spawn to the answer of the first PING. */
   readonly readyMs: number;
-  /** `version` of the server's INFO. */
+  /** The `version` in the server's INFO. */
   readonly version: string;
   usage(): Usage;
-  /** How the server ended, while it should not have; null: it runs. */
+  /** How the server ended although it should not have; null if it runs. */
   endReason(): string | null;
-  /** Gives it another configuration, where it was started with one. It is not waited for. */
+  /** Gives it another configuration, if it was started with one. Does not wait until it is applied. */
   reload(config: string): void;
-  /** SIGTERM, and SIGKILL when it has not ended within some seconds. */
+  /** Ends the server with SIGTERM, or with SIGKILL if it has not ended within some seconds. */
   end(): Promise<void>;
 }
 
-/** What the server of a row is asked for. */
+/** What the server of a row must have. */
 export interface ServerNeeds {
-  /** It speaks TLS: its flags name a certificate. */
+  /** It speaks TLS, because its flags name a certificate. */
   readonly isSecure?: boolean;
   /** It listens for WebSockets, too. */
   readonly hasWebSocket?: boolean;
@@ -41,8 +41,8 @@ export interface ServerNeeds {
 }
 
 /**
- * Starts a server, with `-c` and a file of this configuration if there is one, and waits until it answers a PING or
- * refuses to for want of a login. `{port}` in an argument stands for the port. Throws if it can't.
+ * Starts a server, with `-c` and a file if there is a configuration. Waits until it answers a PING, or refuses to
+ * because there is no login. `{port}` in an argument stands for the port. Throws if the server can't be started.
  */
 export async function startServer(
   command: readonly string[],
@@ -145,7 +145,7 @@ function signal(pid: number, name: "SIGTERM" | "SIGKILL" | "SIGHUP"): void {
   }
 }
 
-/** Connects, sends CONNECT and PING, and returns the server's INFO once it is answered; null if that fails. */
+/** Connects, sends CONNECT and PING, and returns the server's INFO once it has answered; null if that fails. */
 function greet(port: number, isSecure: boolean): Promise<string | null> {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1");

@@ -1,4 +1,4 @@
-/** The results as text: one Markdown table of rows and targets, one of limits. */
+/** The results as text: a Markdown table of rows and targets, and one of limits. */
 import type { FigureName, Spread, Summary } from "./figures.ts";
 import type { Row } from "./rows.ts";
 import type { Held, Verdict } from "./verdicts.ts";
@@ -8,7 +8,7 @@ const headings = [
   ...["memory", "each", "× nats-server", "× floor", "cores: server, load, others"],
 ];
 
-/** One line for each row and target: medians, with the smallest and largest CPU time beside them. */
+/** A table with a line for each row and target: medians, and the smallest and largest CPU time. */
 export function resultTable(rows: readonly Row[], summaries: readonly Summary[]): string {
   const lines = rows.flatMap((row) => {
     const ofRow = summaries.filter((summary) => summary.row === row.id);
@@ -51,7 +51,7 @@ function resultLine(row: Row, summary: Summary, ofRow: readonly Summary[]): stri
   ];
 }
 
-/** Each reason for which a measurement failed, once; empty when none did. */
+/** A list of the reasons why measurements failed, each once; empty if none did. */
 export function failureList(summaries: readonly Summary[]): string {
   return summaries
     .flatMap((summary) =>
@@ -60,7 +60,7 @@ export function failureList(summaries: readonly Summary[]): string {
     .join("\n");
 }
 
-/** One line for each limit, row and target. */
+/** A table with a line for each limit, row and target. */
 export function limitTable(verdicts: readonly Verdict[]): string {
   const lines = verdicts.map((verdict) => [
     ...[`${verdict.limit} (${verdict.figure})`, verdict.row, verdict.target],
@@ -83,7 +83,7 @@ function mark(held: Held): string {
   return held.isMet === null ? "not measured" : held.isMet ? "yes" : "NO";
 }
 
-/** Columns padded, so that the table reads well in a terminal too. */
+/** A table with padded columns, so that it is legible in a terminal, too. */
 function markdownTable(titles: readonly string[], lines: readonly (readonly string[])[]): string {
   const all = [titles, ...lines];
   const widths = titles.map((_, column) => Math.max(3, ...all.map((line) => (line[column] ?? "").length)));
@@ -101,7 +101,7 @@ function twoDigits(value: number): string {
   return value.toFixed(2);
 }
 
-/** Three digits: enough for what varies by percents from run to run. */
+/** A value with three digits, which is enough for values that vary by percents from run to run. */
 export function significant(value: number): string {
   if (value === 0) return "0";
   const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.max(Math.abs(value), 0.01))));

@@ -1,4 +1,4 @@
-/** The servers that can be measured, and where they are found. */
+/** The servers that can be measured, and where to find them. */
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { delimiter } from "node:path";
@@ -8,17 +8,17 @@ import { buildFloor } from "./programs.ts";
 
 export interface Target {
   readonly name: string;
-  /** The command line with `{port}`; servers without shards take no notice of their number. */
+  /** The command line, with `{port}`. Servers without shards ignore the number. */
   command(shards: number): string[];
   readonly env: Record<string, string>;
   readonly isFloor: boolean;
-  /** What its `cluster` and `leafnodes` blocks hold so that links are not compressed, as no other row is. */
+  /** What turns compression off in its `cluster` and `leafnodes` blocks, because only some rows are compressed. */
   readonly plainLinks: string;
 }
 
 export interface MissingTarget {
   readonly name: string;
-  /** What was looked for and what to do. */
+  /** Says what was looked for and what to do. */
   readonly reason: string;
 }
 
@@ -58,7 +58,10 @@ export function findTarget(name: string): Target | MissingTarget {
   }
 }
 
-/** A target from `NAME=COMMAND`, in whose command `{port}` and `{shards}` are replaced. Throws a RangeError without. */
+/**
+ * A target from `NAME=COMMAND`. `{port}` and `{shards}` are replaced in the command. Throws a RangeError for other
+ * texts.
+ */
 export function parseTarget(text: string): Target {
   const split = text.indexOf("=");
   const words = text
@@ -97,7 +100,7 @@ function natsServer(name: string, found: NatsServer | undefined): Target | Missi
     return { name, reason: `none among ${places}; install it or set NATS_SERVER to its path` };
   }
   const command = () => [found.path, "-a", "127.0.0.1", "-p", "{port}"];
-  // Before 2.10 there is no compression, and no word for it either.
+  // Before 2.10 there is no compression, and no key for it either.
   const plainLinks = found.version.startsWith("2.9.") ? "" : NO_COMPRESSION;
   return { name, command, env: {}, isFloor: false, plainLinks };
 }

@@ -1,4 +1,4 @@
-/** Two servers of one target with a link between them: publishers on one, subscribers on the other. */
+/** Two servers of one target with a link between them. Publishers are on one, subscribers on the other. */
 import { findFreePort } from "../../test/support/free_port.ts";
 import { awaitCrossing, Probe } from "./probe.ts";
 import { addUsages } from "./process_usage.ts";
@@ -13,22 +13,22 @@ export interface PairNeeds {
   readonly shards: number;
   /** How the link is compressed, if it is. */
   readonly compression?: string | undefined;
-  /** Configuration of both servers beside their link. */
+  /** The configuration of both servers besides their link. */
   readonly config?: string | undefined;
-  /** One login for each account that is used, as fields of CONNECT; none: connections do not log in. */
+  /** One login for each account that is used, as fields of CONNECT. If there are none, connections do not log in. */
   readonly logins?: readonly string[] | undefined;
 }
 
-/** The two as one: figures are sums, `port` is the publishers'. */
+/** The two servers as one. Figures are sums, and `port` is that of the publishers' server. */
 export interface ServerPair extends ServerProcess {
   readonly subscriberPort: number;
-  /** Waits until each knows what clients of the other wanted when this was called, if they were linked by then. */
+  /** Waits until each knows the interest that the other had when this was called, if they were linked by then. */
   awaitInterest(): Promise<void>;
-  /** Links the two, where they were started apart. It is not waited for. */
+  /** Links the two, if they were started apart. Does not wait for the link. */
   link(): void;
 }
 
-/** Starts both and waits until messages cross. Throws if they can't be started, or nothing crosses. */
+/** Starts both and waits until messages cross. Throws if they can't be started, or if nothing crosses. */
 export async function startPair(target: Target, needs: PairNeeds): Promise<ServerPair> {
   const pair = await start(target, needs, true);
   try {
@@ -40,7 +40,7 @@ export async function startPair(target: Target, needs: PairNeeds): Promise<Serve
   }
 }
 
-/** Starts both, each by itself. */
+/** Starts both without a link. */
 export function startApart(target: Target, needs: PairNeeds): Promise<ServerPair> {
   return start(target, needs, false);
 }
@@ -81,7 +81,7 @@ async function start(target: Target, needs: PairNeeds, isLinked: boolean): Promi
   };
 }
 
-/** What a server listens on for links, and dials where there is a `remotePort`. */
+/** The block that says where a server listens for links, and which server it dials if there is a `remotePort`. */
 function linkBlock(
   topology: Topology,
   name: string,
@@ -105,7 +105,7 @@ function linkBlock(
   }
 }
 
-/** Waits until a message crosses, both ways, for subscriptions that are made now: links tell of interest in order. */
+/** Waits until messages cross in both directions to subscriptions that are made now. Links tell interest in order. */
 async function awaitCrossings(port: number, otherPort: number, login: string | null): Promise<void> {
   const probe = await Probe.connect(port, login);
   try {

@@ -1,4 +1,4 @@
-/** Holds what was measured against the limits. */
+/** Compares what was measured with the limits. */
 import type { FigureName, Summary } from "./figures.ts";
 import type { Bound, Limit } from "./limits.ts";
 
@@ -12,13 +12,13 @@ export interface Verdict {
 }
 
 export interface Held {
-  /** The figure, or its ratio to what the bound names; null where one of the two was not measured. */
+  /** The figure, or its ratio to what the bound names; null if one of the two was not measured. */
   readonly value: number | null;
   readonly bound: Bound;
   readonly isMet: boolean | null;
 }
 
-/** One verdict for each limit, row and target in `targets` that was measured. */
+/** A verdict for each limit, row and target in `targets` that was measured. */
 export function judge(
   limits: readonly Limit[],
   summaries: readonly Summary[],

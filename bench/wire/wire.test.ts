@@ -12,13 +12,13 @@ import { findTarget, parseTarget, type Target } from "./targets.ts";
 import { startApart, startPair } from "./topologies.ts";
 
 const COUNT = 2000;
-/** A bcrypt password takes a server 15 ms of a core or more. */
+/** Few, because a bcrypt password takes a server 15 ms of a core or more. */
 const BCRYPT_COUNT = 40;
 const MS_MAX = 60_000;
 
 const countOf = (row: Row) => (row.id === "storm-bcrypt" ? BCRYPT_COUNT : COUNT);
 
-/** The row with few subscriptions and connections, bounded by a count. */
+/** The arguments of a row, with few subscriptions and connections and bounded by a count. */
 function tinyArguments(row: Row): string[] {
   const load = [...row.load!];
   const shrink = (flag: string, most: number) => {
@@ -113,7 +113,8 @@ function found(name: string): Target | null {
 const loadedRows = rows.filter((row) => row.load !== null);
 testOn(found("floor")!, loadedRows.filter(isForFloor));
 
-// A server command with {port}, to try the rows on any server; else nats-server, for the rows the floor can't run.
+// A server command with {port} tries the rows on any server. Without it, nats-server runs the rows that the floor
+// can't.
 const command = process.env.BENCH_SERVER;
 const reference = found("nats-server");
 if (command) testOn(parseTarget(`given=${command}`), loadedRows);
@@ -125,7 +126,7 @@ else if (reference !== null) {
 }
 
 describe("the load refuses a server that", () => {
-  /** What the server makes of the deliveries it owes. */
+  /** What the server sends in place of the deliveries that it owes. */
   let corrupt: (deliveries: string[]) => string[] = (deliveries) => deliveries;
   let subscriber: Socket | null = null;
   let wrongServer: Server;
@@ -207,7 +208,7 @@ describe("the load refuses a server that", () => {
     );
   });
 
-  /** As a service import delivers: with a header block, of one length or another. */
+  /** Deliveries as a service import makes them: with header blocks of different lengths. */
   const headed = (all: string[]) =>
     all.map((delivery, index) => {
       const [, subject, payload] = /^MSG (\S+) 1 16\r\n(.*)\r\n$/.exec(delivery)!;

@@ -34,7 +34,7 @@ static void arrive(struct visitor *visitor, uint64_t tag) {
   if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, visitor->fd, &event)) fail("epoll_ctl: %s", strerror(errno));
 }
 
-// `received` is INFO; it is forgotten.
+// Sends CONNECT and PING. `received` is INFO, which is forgotten then.
 static void greet(struct visitor *visitor) {
   char greeting[CONNECT_BYTES_MAX];
   write_all(visitor->fd, greeting, write_connect(greeting, options, options->login, visitor->received));
@@ -42,7 +42,7 @@ static void greet(struct visitor *visitor) {
   visitor->received_bytes = 0;
 }
 
-// Returns whether this visitor has its PONG.
+// Takes what a visitor has received. Returns whether it has its PONG.
 static bool hear(struct visitor *visitor) {
   if (visitor->is_shaking) {
     if (!handshake(visitor->fd)) return false;
@@ -119,7 +119,7 @@ void run_storm(const struct options *given) {
   report(&result);
 }
 
-// `count` plays no part: the connections are the count, and the measured part is to wait.
+// `count` has no effect: the connections are the count, and the measured part only waits.
 void run_idle(const struct options *given) {
   options = given;
   int last = open_connection(options, options->login); // what the first connection costs belongs to the base

@@ -1,6 +1,7 @@
-// What is sent and received compressed, by the system's zlib, which is found when it is wanted: no headers of it are needed.
+// Compresses and decompresses messages with the system's zlib. It is loaded when it is first needed, so its headers are
+// not needed.
 //
-// Messages know nothing of those before them (no context takeover), as nats-server has it.
+// Each message is compressed by itself (no context takeover), as nats-server does it.
 #define _GNU_SOURCE
 #include "deflate.h"
 #include "load.h"
@@ -9,7 +10,7 @@
 #include <string.h>
 
 enum { OK = 0, BUFFER_ERROR = -5, SYNC_FLUSH = 2, DEFLATED = 8, RAW_WINDOW_BITS = -15, MEMORY_LEVEL = 8, FASTEST = 1 };
-// Every flushed block ends so, and a message is sent without.
+// Every flushed block ends with these bytes, which a message leaves out.
 static const unsigned char BLOCK_END[4] = {0x00, 0x00, 0xff, 0xff};
 
 // zlib's z_stream.

@@ -1,5 +1,5 @@
-// Deliveries whose length is not known beforehand, taken apart. What crosses a service import carries a header block that
-// the server writes, and a reply subject that it makes up.
+// Parses deliveries whose length is not known beforehand. A message that crosses a service import has a header block
+// that the server writes, and a reply subject that it makes up.
 #define _GNU_SOURCE
 #include "load.h"
 

@@ -2,8 +2,8 @@
 //
 //   load --kind stream --port 4222 --publishers 1 --subscribers 10 --payload-bytes 16 --seconds 2 < /dev/null
 //
-// It prints one line of JSON a phase (see load.h); the last one holds the result. It exits with 1 and a message when
-// the server sends anything else than what must arrive.
+// It prints one line of JSON for each phase (see load.h); the last one holds the result. It exits with 1 and a message
+// if the server sends anything else than what must arrive.
 #define _GNU_SOURCE
 #include "load.h"
 
@@ -95,7 +95,7 @@ int open_socket(const struct options *options, unsigned source) {
   if (fd < 0) fail("socket: %s; raise the limit of open files (ulimit -n)", strerror(errno));
   int one = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  // One local address has 28,000 ports at most, and each rests a minute after use; 127.0.0.0/8 has many addresses.
+  // A local address has 28,000 ports at most, and each rests a minute after use. 127.0.0.0/8 has many addresses.
   struct sockaddr_in local = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + source)};
   setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
   if (bind(fd, (struct sockaddr *)&local, sizeof local)) fail("bind 127.0.0.%u: %s", source + 1, strerror(errno));
@@ -122,8 +122,8 @@ void check_control_line(const char *line, size_t length) {
 
 enum { LINE_BYTES = 8192 };
 
-// Reads a line of the server, which becomes a string with its CR. Used while preparing only, so a byte a call is fast
-// enough.
+// Reads a line from the server, which becomes a string with its CR. It is only used while preparing, so one byte per
+// call is fast enough.
 static void read_line(int fd, char line[LINE_BYTES]) {
   for (size_t length = 0; length < LINE_BYTES; length++) {
     ssize_t got = receive_bytes(fd, line + length, 1);

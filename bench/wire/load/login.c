@@ -1,8 +1,8 @@
-// Who a connection says it is: CONNECT with the fields of a login and, where there is a seed, the signature of the nonce
+// The login of a connection: CONNECT with the fields of a login and, if there is a seed, the signature of the nonce
 // that the server's INFO gave this connection.
 //
-// Signing is left to the system's OpenSSL (about 30 µs), which is looked for when it is first needed: loads that sign
-// nothing need no OpenSSL, to compile or to run.
+// The system's OpenSSL signs (about 30 µs). It is loaded when it is first needed, so loads that sign nothing need no
+// OpenSSL, neither to compile nor to run.
 #define _GNU_SOURCE
 #include "load.h"
 
@@ -49,7 +49,7 @@ static void load_key(const char *seed_hex) {
   if (!signing_key) fail("OpenSSL makes no key of --seed");
 }
 
-// Base64 for URLs, without padding.
+// Writes Base64 for URLs, without padding.
 static size_t encode_base64(char *out, const unsigned char *bytes, size_t count) {
   static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   size_t length = 0;

@@ -1,8 +1,8 @@
-// Kind "request": each connection has one request under way; one more connection answers them all.
+// Kind "request": each connection has one request under way, and one more connection answers all of them.
 //
-// With --fresh-inbox each request subscribes to an inbox of its own first and tells the server to end that
-// subscription after one message, as clients do that keep no inbox: SUB, UNSUB, PUB in one write.
-// Every reply is compared with the request it must answer. A latency is the time from the write to the reply.
+// With --fresh-inbox each request first subscribes to an inbox of its own, and tells the server to end that
+// subscription after one message, as clients do that keep no inbox: SUB, UNSUB and PUB go out in one write. Every reply
+// is compared with the request that it must answer. A latency is the time from the write to the reply.
 #define _GNU_SOURCE
 #include "load.h"
 
@@ -35,7 +35,7 @@ static const struct options *options;
 static struct requester *requesters;
 static int epoll_fd, responder_fd;
 static size_t request_bytes, reply_bytes, heard_bytes, answer_bytes, inbox_bytes, size_and_payload_bytes;
-static char *heard, *answers; // what the responder has read and not yet answered; what it writes
+static char *heard, *answers; // what the responder has read and not answered yet; what it writes
 static size_t heard_length;
 
 static const char SERVICE[] = "service.echo";
@@ -46,7 +46,7 @@ static int write_inbox(char *out, const struct requester *requester) {
                               : sprintf(out, "_INBOX.%06u", requester->number);
 }
 
-// Encodes the next request and the reply it must bring.
+// Encodes the next request, and the reply that it must get.
 static void encode(struct requester *requester) {
   char inbox[64], mark[MARK_CHARACTERS + 1], *out = requester->request;
   requester->sequence = (requester->sequence + 1) % 100000000;
@@ -111,7 +111,7 @@ static bool receive_reply(struct requester *requester) {
   return true;
 }
 
-// Writes the answer to the request at the start of `bytes`. Returns the request's length, or 0: it is not complete.
+// Writes the answer to the request at the start of `bytes`. Returns the request's length, or 0 if it is not complete.
 static size_t answer_plain(const char *bytes, size_t count, char *out, size_t *out_bytes) {
   if (heard_bytes > count) return 0;
   memcpy(out, "PUB ", 4);
@@ -120,7 +120,7 @@ static size_t answer_plain(const char *bytes, size_t count, char *out, size_t *o
   return heard_bytes;
 }
 
-// The same, where the request's length depends on what the import made of it.
+// The same for a request whose length depends on the headers that the import adds.
 static size_t answer_headed(const char *bytes, size_t count, char *out, size_t *out_bytes) {
   struct delivery request;
   size_t length = parse_delivery(bytes, count, &request);

@@ -1,10 +1,10 @@
-// Kind "stream": publishers send as fast as the server reads, subscribers check and count what arrives.
+// Kind "stream": publishers send as fast as the server reads, and subscribers check and count what arrives.
 //
-// Each publisher sends one batch of frames over and over. All frames of a run have one length and so have all
-// deliveries, so a subscriber knows where each delivery starts: it looks at its first and last byte, and once in
-// CHECK_EVERY reads at every byte, the order included. At the end each message must have arrived everywhere.
+// Each publisher sends one batch of frames over and over. All frames of a run have the same length, and so have all
+// deliveries, so a subscriber knows where each delivery starts. It looks at the first and the last byte of each, and
+// once in CHECK_EVERY reads at every byte and at the order. At the end, each message must have arrived everywhere.
 //
-// A payload is a letter for the publisher, five hexadecimal digits for the frame's place in the batch, filler.
+// A payload is a letter for the publisher, five hexadecimal digits for the frame's place in the batch, and filler.
 #define _GNU_SOURCE
 #include "load.h"
 
@@ -75,7 +75,8 @@ static int literal_subject(char *out, uint32_t index) {
   return sprintf(out, "device.%03u.sensor.%03u", index / 1000, index % 1000);
 }
 
-// Of four subscriptions with one number, one per pattern; a published subject with numbers a and b matches four.
+// There are four subscriptions with each number, one per pattern. A published subject with numbers a and b matches
+// four.
 static int wildcard_subject(char *out, uint32_t index) {
   static const char *const patterns[WILDCARD_KINDS] = {"order.%05u.>", "order.%05u.*.new", "order.*.%05u.new", "*.%05u.*.*"};
   return sprintf(out, patterns[index % WILDCARD_KINDS], index / WILDCARD_KINDS);
@@ -109,7 +110,7 @@ static bool is_sid_right(const char *subject, const char *sid_text) {
 
 // ---- preparing ----------------------------------------------------------------------------------------------------
 
-// One object after the other: keys that come again, values that mostly do not.
+// Gives one object after the other, whose keys repeat and whose values mostly do not.
 static char next_json_character(void) {
   static const char *const states[] = {"new", "paid", "sent", "returned"};
   static char object[160];
@@ -182,7 +183,8 @@ static void subscribe_all(void) {
   free(lines);
 }
 
-// What waits in a publisher's socket when the time is up must still be delivered: the more subscribers, the less of it.
+// What waits in a publisher's socket when the time is up must still be delivered. So it is less the more subscribers
+// there are.
 static void bound_send_buffer(int fd) {
   int bytes = 1024 * 1024 / (deliveries_per_message + 1);
   if (bytes > 256 * 1024) bytes = 256 * 1024;
@@ -197,7 +199,7 @@ static void watch(int operation, int fd, uint32_t events, uint64_t tag) {
 
 // ---- the measured loop --------------------------------------------------------------------------------------------
 
-// The place of the frame a payload says it comes from, and which publisher's.
+// The place of the frame that a payload says it comes from, and the publisher of that frame.
 static size_t find_place(const char *payload, struct publisher **source) {
   char place_text[6] = {0};
   memcpy(place_text, payload + 1, 5);
@@ -208,7 +210,8 @@ static size_t find_place(const char *payload, struct publisher **source) {
   return place;
 }
 
-// Compares one whole delivery with the frame it must come from. Returns that frame's place, and which publisher's.
+// Compares a whole delivery with the frame that it must come from. Returns that frame's place; `source` is its
+// publisher.
 static size_t check_delivery(const char *delivery, struct publisher **source) {
   const char *end = delivery + delivery_bytes;
   size_t place = find_place(end - 2 - options->payload_bytes, source);
@@ -221,7 +224,7 @@ static size_t check_delivery(const char *delivery, struct publisher **source) {
   return place;
 }
 
-// Every byte of the deliveries that lie whole in `bytes`, and their order where one stream must keep it.
+// Checks every byte of the deliveries that lie completely in `bytes`, and their order if the stream must keep it.
 static void check_deliveries(const char *bytes, size_t count) {
   size_t expected_place['Z'] = {0};
   bool is_ordered = !options->queue && !options->wildcards;
@@ -280,7 +283,7 @@ static uint64_t receive(struct subscriber *subscriber) {
   return subscriber->deliveries - before;
 }
 
-// Deliveries that crossed a service import: each is taken apart, since headers differ in length from time to time.
+// Receives deliveries that crossed a service import. Each is parsed, because headers may differ in length.
 static uint64_t receive_headed(struct subscriber *subscriber) {
   if (!subscriber->kept) subscriber->kept = allocate(READ_BYTES);
   char *bytes = subscriber->kept;
@@ -355,7 +358,7 @@ static void stop_publishing(void) {
   }
 }
 
-// Publishes until the time or the count is reached and returns when everything has arrived.
+// Publishes until the time is up or the count is reached. Returns when everything has arrived.
 static struct result stream(double seconds, uint64_t count) {
   struct result result = {.started_ns = now_ns()};
   uint64_t load_cpu_before_ns = own_cpu_ns(), deadline_ns = result.started_ns + (uint64_t)(seconds * 1e9);

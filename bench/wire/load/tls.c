@@ -1,6 +1,7 @@
-// TLS of the load's connections. Compiled with WITH_TLS it needs OpenSSL; without, only plain connections are there.
+// TLS of the load's connections. Compiled with WITH_TLS it needs OpenSSL. Without, there are only plain connections.
 //
-// A record that the kernel does not take whole counts as sent at once; what is left of it goes out before the next.
+// A record that the kernel does not take completely counts as sent at once. What is left of it goes out before the
+// next.
 #define _GNU_SOURCE
 #include "load.h"
 
@@ -69,7 +70,7 @@ static ssize_t failure(SSL *connection, int result) {
 ssize_t receive_unframed(int fd, void *bytes, size_t count) {
   SSL *connection = connection_of[fd];
   if (!connection) return read(fd, bytes, count);
-  // Without read-ahead, what is left of a read stays in the socket, or in this record, which is read whole.
+  // There is no read-ahead. So what is left after a read is in the socket, or in this record, which is read completely.
   size_t filled = 0;
   do {
     int got = SSL_read(connection, (char *)bytes + filled, (int)(count - filled));

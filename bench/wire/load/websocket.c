@@ -1,6 +1,6 @@
-// WebSocket framing of the load's connections: each write is one masked frame, what is read comes out of its frames.
+// WebSocket framing of the load's connections: each write is one masked frame, and reads give what is in frames.
 //
-// A frame that the kernel does not take whole counts as sent at once; what is left of it goes out before the next.
+// A frame that the kernel does not take completely counts as sent at once. What is left of it goes out before the next.
 #define _GNU_SOURCE
 #include "deflate.h"
 #include "load.h"
@@ -53,7 +53,7 @@ void begin_web_socket(int fd, bool is_compressed) {
   socket->read = allocate(READ_BYTES);
 }
 
-// Takes a byte of a header; whether it is the last.
+// Takes a byte of a header. Returns whether it is the last.
 static bool take_header_byte(struct web_socket *socket, unsigned char byte) {
   unsigned char *header = socket->header;
   header[socket->header_bytes++] = byte;
@@ -68,7 +68,7 @@ static bool take_header_byte(struct web_socket *socket, unsigned char byte) {
   return true;
 }
 
-// The payloads in `bytes`, moved to their front. Returns how many bytes they are.
+// Moves the payloads in `bytes` to the front. Returns how many bytes they are.
 static size_t take_frames(struct web_socket *socket, char *bytes, size_t count) {
   size_t at = 0, filled = 0;
   while (at < count) {
@@ -85,7 +85,7 @@ static size_t take_frames(struct web_socket *socket, char *bytes, size_t count) 
   return filled;
 }
 
-// Takes what was read until `bytes` are full or nothing is left. Returns how many bytes came out.
+// Takes what was read until `bytes` is full or nothing is left. Returns how many bytes came out.
 static size_t take_compressed(struct web_socket *socket, char *bytes, size_t count) {
   size_t filled = 0;
   while (filled < count && (socket->has_more || socket->read_at < socket->read_end)) {
@@ -156,7 +156,7 @@ static void mask_payload(char *to, const char *from, size_t count) {
   for (; at < count; at++) to[at] = (char)(from[at] ^ MASK[at % 4]);
 }
 
-// One frame of all the bytes; returns its end.
+// Writes one frame of all the bytes. Returns its end.
 static size_t write_frame(struct web_socket *socket, const void *bytes, size_t count) {
   bool is_compressed = socket->packing && count >= COMPRESSED_FROM;
   if (!is_compressed) {
