@@ -22,10 +22,10 @@ const memory = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_P
 const bytes = new Uint8Array(memory.buffer, 0, MESSAGE + 2 * MESSAGE_BYTES_MAX);
 const deflater = createDeflater(memory, REGION);
 
-/** The payload that the unit makes of a message; nothing behind its room may be touched. */
+/** Deflates a message. Nothing behind the room for the result may be touched. */
 function deflate(message: Uint8Array): Uint8Array {
   bytes.set(message, MESSAGE);
-  // What happens to lie behind must not matter.
+  // What lies behind the message must not matter.
   bytes.set(message.subarray(0, DEFLATE_SLACK), MESSAGE + message.length);
   const growth = Math.ceil(message.length / DEFLATE_BLOCK_BYTES) * DEFLATE_BLOCK_GROWTH_BYTES;
   const roomEnd = OUTPUT + message.length + growth + DEFLATE_SLACK;
@@ -58,7 +58,7 @@ function noise(length: number, next = numbers(1), values = 256): Uint8Array {
   return Uint8Array.from({ length }, () => next(values));
 }
 
-/** Records that are alike and not the same. */
+/** Records that are similar, but not the same. */
 function records(length: number): Uint8Array {
   const next = numbers(5);
   let text = "";
@@ -109,7 +109,7 @@ describe("deflate()", () => {
   });
 
   test("codes are cut to the lengths that may be sent, whatever a skewed message asks for", () => {
-    // Of symbols used as often as Fibonacci's numbers say each has a code one bit longer than the next.
+    // If symbols are used as often as Fibonacci's numbers say, each has a code one bit longer than the next.
     const counts = [1, 1];
     while (counts.length < 20) counts.push(counts.at(-1)! + counts.at(-2)!);
     const symbols = counts.flatMap((count, symbol) => Array.from({ length: count }, () => symbol * 7));

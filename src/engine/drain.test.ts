@@ -8,7 +8,7 @@ const [FROM, TO] = [1, 2];
 const QUEUE = 7;
 const PLAN = { context: 1, account: 1, isForHost: false, plain: [0], groups: [], plainNodes: [] };
 
-/** A node whose clients publish to another: `a` plainly, `q` to a queue group there. */
+/** A node whose clients publish to another node: `a` goes to plain subscriptions there, `q` to a queue group. */
 function setUp(plan: Partial<PlanSpecification> = {}, capacity = 1024, start = 0) {
   memory.clear();
   const sizes = { outboxCount: 2, receiveBytes: 4096, arenaBytes: 1 << 16 };

@@ -142,7 +142,7 @@ describe("the engine does what the model does", () => {
           lockstep.compare();
         }
       };
-      // Shrinking a world takes minutes: the seed in the report tells the history again.
+      // Shrinking a world takes minutes. The seed in the report repeats the history.
       const report = fc.check(fc.property(history, play), { numRuns, endOnFailure: true });
       expect(`seed ${report.seed}: ${report.errorInstance ?? "same"}`).toBe(`seed ${report.seed}: same`);
     }, 60_000);

@@ -13,7 +13,7 @@ function engineWithSeed(seed: bigint): { engine: Engine; at: number } {
   return { engine: createEngine(memory.memory, area, NO_HOST), at };
 }
 
-/** As random as a process's own: the hash multiplies by its seed, so one with few bits set would be a weak one. */
+/** Seeds as random as those of processes. The hash multiplies by its seed, so one with few bits set would be weak. */
 const SEEDS = [
   0x9d39_247e_3377_6d41n,
   0x0123_4567_89ab_cdefn,
@@ -53,7 +53,7 @@ describe("hash()", () => {
         }
         const load = subjects.size / PLAN_SET_COUNT;
         const filled = sets.reduce((sum, count) => sum + (count > 0 ? 1 : 0), 0);
-        // Random hashes would fill this many sets, and hardly two of them would be the same.
+        // Random hashes would fill so many sets, and hardly two hashes would be the same.
         const expected = PLAN_SET_COUNT * (1 - Math.exp(-load));
         expect(filled).toBeGreaterThan(expected * 0.97);
         expect(Math.max(...sets)).toBeLessThan(10);

@@ -21,7 +21,7 @@ const SOUP_BYTES = 64 * 1024;
 const SOUPS = 100;
 const RUNS_PER_SOUP = 20_000;
 
-/** A small generator, so that a failing soup can be cooked again. */
+/** A small generator of random numbers, so that a failing soup can be made again. */
 function random(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -118,7 +118,7 @@ test.each(KINDS.map((kind) => [kind ?? "client", kind] as const))(
   (_, kind) => {
     const { real, other } = makeNodes(kind);
     const { engine, receive } = real;
-    // What scan() only reads: everything but the connections' counters, outboxes, lists, the area and the ring.
+    // The regions that scan() only reads: all but the connections, outboxes, lists, the area and the ring.
     const constant = memory.regions.filter(({ name }) => /arena|plan sets|generations/.test(name));
     const sum = () =>
       constant.map(({ start, end }) => {
@@ -136,7 +136,7 @@ test.each(KINDS.map((kind) => [kind ?? "client", kind] as const))(
       write(memory.bytes, receive, cooked);
       const next = random(-seed);
       for (let run = 0; run < RUNS_PER_SOUP; run++) {
-        // Half of the runs begin where a message might.
+        // Half of the runs begin where a message might begin.
         let start = next(SOUP_BYTES - 2);
         if (run & 1) start = Math.max(0, cooked.indexOf(verb, start) - (run & 2 ? 1 : 0));
         const length = next(run % 50 === 0 ? SOUP_BYTES : 200);

@@ -16,7 +16,7 @@ import { CONTROL_LINE_BYTES_MAX, write } from "./testing/specification.ts";
 
 const NODE = 3;
 
-/** One node, two connections that take headers: `a` goes to both, the second of which echoes. */
+/** A node with two connections that take headers. `a` goes to both; the second one echoes. */
 function oneNode(flags = CONNECTION_TAKES_HEADERS, outboxCount = 4) {
   const lockstep = new Lockstep({
     nodes: [
@@ -46,7 +46,7 @@ function oneNode(flags = CONNECTION_TAKES_HEADERS, outboxCount = 4) {
   return { lockstep, real: lockstep.real.get(NODE)! };
 }
 
-/** All regions but the area's words that say where to go on. */
+/** The contents of all regions, without the area's words that say where to go on. */
 function snapshot(real: { area: number; receive: number }): string {
   const hash = memory.regions
     .filter(({ name }) => !/receive buffer|scratch|plan sets/.test(name))
@@ -192,7 +192,7 @@ describe("scan()", () => {
     for (let length = 1; length <= 80; length++) {
       const subject = "s".repeat(length);
       const installed = real.install({ ...plan, subject });
-      // As the plan of its connection's last message, the subject is compared without its hash.
+      // The plan of a connection's last message is compared by its subject, without the hash.
       write(memory.bytes, real.receive, `PUB ${subject} 0\r\n\r\n`);
       const end = real.receive + length + 10;
       expect(real.engine.scan(1, real.receive, end)).toBe(REASON_DONE);

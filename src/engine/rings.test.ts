@@ -38,7 +38,7 @@ describe("a ring", () => {
     for (let start = 0; start < 4096; start += 16) {
       for (const asked of [64, 512]) {
         const { from, to } = twoNodes(1024, start === 0 ? 0 : 2 ** 32 - start);
-        // Room that is asked for and not used must not be missed.
+        // Room that is asked for but not used must not be lost.
         expect(from.engine.reserve(2, asked)).toBeGreaterThan(0);
         expect(put(from, 512)).toBeGreaterThan(0);
         from.engine.publish(2);
@@ -52,16 +52,16 @@ describe("a ring", () => {
     const first = put(from, 256);
     from.engine.publish(2);
     expect(takeAll(to)).toEqual([256]);
-    // Not before half of a small ring is behind it: there must be room for a batch.
+    // A small ring does not restart before half of it is used, because there must be room for a batch.
     expect(put(from, 256)).toBe(first + 256);
     from.engine.publish(2);
     expect(takeAll(to)).toEqual([256]);
-    // A record just as long as what lies before it still restarts.
+    // The ring still restarts for a record just as long as what lies before it.
     expect(put(from, 512)).toBe(first);
     from.engine.publish(2);
     expect(takeAll(to)).toEqual([512]);
     expect(put(from, 96)).toBe(first);
-    // Records that were not shown yet are not taken either.
+    // Records that are not published are not taken either.
     expect(put(from, 96)).toBe(first + 96);
   });
 

@@ -33,7 +33,7 @@ const COMPRESSED = REGION + S2_COMPRESSED;
 const ARRIVED = REGION + S2_ARRIVED;
 const DECODED = REGION + S2_DECODED;
 
-/** The chunk that the unit makes of these bytes; nothing behind its room may be touched. */
+/** Makes a chunk of these bytes. Nothing behind the room for it may be touched. */
 function encode(plain: Uint8Array, effort: number): Uint8Array {
   bytes.set(plain, PLAIN);
   const roomEnd = COMPRESSED + HEAD_BYTES + S2_OWN_BLOCK_BYTES + S2_OWN_BLOCK_GROWTH_BYTES + 16;
@@ -43,10 +43,10 @@ function encode(plain: Uint8Array, effort: number): Uint8Array {
   return bytes.slice(COMPRESSED, COMPRESSED + length);
 }
 
-/** What the unit decodes of a block, null where it refuses; nothing behind what it says of its length may be touched. */
+/** Decodes a block; null if the unit refuses it. Nothing behind the length that it says may be touched. */
 function decode(block: Uint8Array): Uint8Array | null {
   bytes.set(block, ARRIVED);
-  // What happens to lie behind must not matter.
+  // What lies behind the block must not matter.
   bytes.fill(0xff, ARRIVED + block.length, ARRIVED + block.length + S2_SLACK);
   const length = codec.decodedLength(ARRIVED, block.length);
   if (length < 0) return null;
@@ -58,7 +58,7 @@ function decode(block: Uint8Array): Uint8Array | null {
   return isWhole ? bytes.slice(DECODED, DECODED + length) : null;
 }
 
-/** The same by the slow reader that is there besides. */
+/** Decodes a block with the slow reader. */
 function decodeSlowly(block: Uint8Array): Uint8Array | null {
   const length = block.length + S2_CHECKSUM_BYTES;
   const head = [0, length & 0xff, (length >> 8) & 0xff, length >> 16, 0, 0, 0, 0];
@@ -77,7 +77,7 @@ function numbers(seed: number): (bound: number) => number {
   };
 }
 
-/** Lines as links have them: alike, and not the same. */
+/** Lines as on links: similar, but not the same. */
 function lines(totalBytes: number): Uint8Array {
   const next = numbers(7);
   let text = "";

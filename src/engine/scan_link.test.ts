@@ -30,7 +30,7 @@ const LINKS: readonly LinkKind[] = ["route", "gateway", "leaf"];
 const [ROUTE, GATEWAY, LEAF, CLIENT] = [1, 2, 3, 4] as const;
 const CONTEXTS = [CONTEXT_FROM_ROUTE | 1, CONTEXT_FROM_GATEWAY | 1, 9, 1];
 
-/** A node where subject `a` goes to all of them, and to the route twice: as from a leaf node's cluster, too. */
+/** A node where subject `a` goes to all of them, and to the route twice, once as from a leaf node's cluster. */
 function setUp(flags = CONNECTION_TAKES_HEADERS, plan: Partial<PlanSpecification> = {}) {
   const connection = { flags, payloadBytesMax: 1 << 20 };
   const lockstep = new Lockstep({
@@ -68,7 +68,7 @@ function setUp(flags = CONNECTION_TAKES_HEADERS, plan: Partial<PlanSpecification
     random: 1n,
   });
   const real = lockstep.real.get(NODE)!;
-  /** What each connection got since it was last asked. */
+  /** What each connection has got since the last call. */
   const take = () => real.output.slice(1).map((output, index) => [LINKS[index] ?? "client", output]);
   return { lockstep, real, take };
 }
@@ -243,7 +243,7 @@ describe("scanLink()", () => {
         const reply = "r".repeat(CONTROL_LINE_BYTES_MAX - (start.length - 5) - 2 + more);
         lockstep.send(NODE, slot, `${start}${reply} 0\r\n\r\n`, []);
         lockstep.compare();
-        // A foreign line, and the empty one that was its payload.
+        // The host gets a foreign line, and an empty one, which was its payload.
         expect(lockstep.handed.length).toBe(2 * more);
       }
     }
@@ -274,7 +274,7 @@ describe("scanLink()", () => {
     expect(scan(real, ROUTE, "RMSG $G a 0\r\n\r\n").reason).toBe(REASON_DONE);
     real.forgetAccounts();
     expect(scan(real, ROUTE, "RMSG $G a 0\r\n\r\n").reason).toBe(REASON_ACCOUNT);
-    // An id that is another account's now must not be taken for the old one's.
+    // The id is another account's now, and must not be taken for the old one's.
     real.nameAccount("$G", 2);
     real.install({ ...CONTEXT_PLAN, context: CONTEXT_FROM_ROUTE | 2, isForHost: true });
     expect(scan(real, ROUTE, "RMSG $G a 0\r\n\r\n").reason).toBe(REASON_HOST_PLAN);

@@ -29,7 +29,7 @@ test("certificateErrorText() says on which side of its time a certificate is", (
   expect(text(notBeforeMs - 1000)).toContain(
     "is not yet valid: current time 2026-11-22T11:07:11Z is before 2026-11-22T11:07:12Z (CN=localhost ",
   );
-  // Then it is another one of the chain.
+  // Then another certificate of the chain is outside its time.
   expect(text(notBeforeMs + 1000)).toContain("certificate has expired or is not yet valid (CN=localhost ");
 });
 

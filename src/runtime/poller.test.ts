@@ -86,7 +86,7 @@ for (const [name, subject] of Object.entries(subjects)) {
       }
     }
 
-    /** Reads until `count` bytes, the end or a failure; returns text and the last result. */
+    /** Reads until `count` bytes, the end or a failure. Returns the text and the last result. */
     async function readText(poller: Poller, slot: number, count: number) {
       let text = "";
       let result = 1;
@@ -98,7 +98,7 @@ for (const [name, subject] of Object.entries(subjects)) {
       return { text, result };
     }
 
-    /** Collects all that arrives at `client`. */
+    /** Collects everything that arrives at `client`. */
     function collect(client: Socket): Uint8Array[] {
       const chunks: Uint8Array[] = [];
       client.on("data", (chunk: Uint8Array) => chunks.push(chunk));
@@ -152,7 +152,7 @@ for (const [name, subject] of Object.entries(subjects)) {
       expect(first.wait(0)).toBe(0);
       expect((await readText(second, 7, 3)).text).toBe("two");
       expect(writeOnce(second, 7, new TextEncoder().encode("three"))).toBe(true);
-      // More than anything between the two keeps.
+      // This is more than what lies between the two can keep.
       const long = "x".repeat(2_000_000);
       client.write(long);
       expect((await readText(second, 7, long.length)).text).toBe(long);
@@ -246,7 +246,7 @@ for (const [name, subject] of Object.entries(subjects)) {
         return result;
       };
       let result = sendMore();
-      // The kernel takes a while to fill: what counts is that it blocks within a bound.
+      // It takes a while to fill the kernel's buffers. What counts is that writes block in the end.
       while (result !== WOULD_BLOCK || client.bytesRead === 0) {
         if (result === WOULD_BLOCK) break;
         expect(result).toBeGreaterThan(0);
@@ -296,7 +296,7 @@ for (const [name, subject] of Object.entries(subjects)) {
       expect(Buffer.concat(chunks).length).toBe(64);
     });
 
-    /** A server of the runtime's, and what connects to it. */
+    /** Starts a server with the runtime's sockets. Returns its port, and the socket that connects to it. */
     async function serve(host: string): Promise<{ port: number; accepted: Promise<Socket> }> {
       const server = createServer();
       const accepted = once(server, "connection").then(([socket]) => {
@@ -310,7 +310,7 @@ for (const [name, subject] of Object.entries(subjects)) {
       return { port: typeof address === "object" ? (address?.port ?? 0) : 0, accepted };
     }
 
-    /** The outcome of a connection, driven by events as a shard does. */
+    /** Opens a connection, driven by events as in a shard. Returns the outcome. */
     async function dial(poller: Poller & Dialler, slot: number, ip: string, port: number): Promise<number> {
       let result = poller.connect(slot, ip, port);
       while (result === WOULD_BLOCK) {
@@ -360,7 +360,7 @@ for (const [name, subject] of Object.entries(subjects)) {
     test("connect() to an address without a way to it fails in words, too", async () => {
       const poller = openPoller();
       expect(await dial(poller, 3, "255.255.255.255", 4222)).toBe(CONNECT_FAILED);
-      // The sockets of Bun 1.4 have one word for whatever fails at once.
+      // The sockets of Bun 1.4 have the same text for everything that fails at once.
       const why = poller.dialError().replace("connection refused", "network is unreachable");
       expect(subject.kind === "runtime" ? why : poller.dialError()).toBe(
         "dial tcp 255.255.255.255:4222: connect: network is unreachable",
@@ -380,7 +380,7 @@ for (const [name, subject] of Object.entries(subjects)) {
         }
         return events;
       };
-      // The kernel keeps a few for who does not accept.
+      // The kernel keeps a few connections for a server that does not accept them.
       for (; slot < 16; slot++) {
         expect(poller.connect(slot, "127.0.0.1", port)).toBe(WOULD_BLOCK);
         if ((await eventsOf()) === 0) break;
@@ -457,7 +457,7 @@ test("the runtime's poller takes a turn for a stream that comes between turns, w
     hasStream = true;
     poller.add(0, source);
   });
-  // It sends nothing: there is no other event.
+  // It sends nothing, so there is no other event.
   const client = connect({ port: listener.port, host: "127.0.0.1" });
   await added.promise;
   await running;

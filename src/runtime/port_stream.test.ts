@@ -33,7 +33,7 @@ describe("PortStream", () => {
     for (let i = 0; i < 64; i++) near.write(chunk, () => written++);
     await once(far, "readable");
     await new Promise((resolve) => setTimeout(resolve, 20));
-    // As much as the reader keeps, and no more than was under way with it.
+    // It is as much as the reader keeps, and what was under way then.
     expect(written).toBeLessThan(64);
     far.resume();
     near.end();

@@ -10,7 +10,7 @@ test("loadRuntime() knows where it is", () => {
   expect(runtime.version).toMatch(/^\d+\.\d+/);
 });
 
-// In a process of its own: a test runner takes SIGINT for itself.
+// It runs in a process of its own, because a test runner takes SIGINT for itself.
 test("onSignal() hears every signal nats-server uses, until it is taken back", () => {
   const program = fileURLToPath(new URL("./testing/signal_program.ts", import.meta.url));
   const how = runtime.name === "bun" ? [] : ["run", "--allow-all", "--no-config"];

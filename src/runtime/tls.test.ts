@@ -46,7 +46,7 @@ const MEMORY_PAGES = 64;
 
 type SecurePoller = Poller & Dialler & TlsLayer;
 
-/** For both sides. */
+/** Makes contexts for both sides. */
 const contexts: Record<Poller["kind"], (options: TlsOptions) => TlsContext> = {
   epoll(options) {
     const server = createServerContexts(openSslForTests(), options);
@@ -76,7 +76,7 @@ const intermediate = certificates.make({
   issuer: authority,
 });
 const chained = certificates.makeServer("chained", intermediate);
-/** What we take a server's word on. */
+/** The options with which we trust a server. */
 const trusting = { caFile: authority.certFile };
 
 afterAll(() => certificates.remove());
@@ -101,7 +101,7 @@ for (const subject of [tlsSubject, runtimeSubject]) {
       return { poller, socket, received };
     }
 
-    /** The result of the handshake, driven by events as a shard does. */
+    /** Does the handshake, driven by events as in a shard. Returns the result. */
     async function shake(poller: SecurePoller): Promise<number> {
       for (;;) {
         await waitFor(poller, READABLE);
@@ -134,7 +134,7 @@ for (const subject of [tlsSubject, runtimeSubject]) {
       }
     }
 
-    /** Reads `count` bytes at most `lengthBytes` at a time, or up to the end or a failure. */
+    /** Reads `count` bytes, at most `lengthBytes` at a time, or up to the end or a failure. */
     async function read(poller: Poller, count: number, lengthBytes = 4096) {
       const chunks: Buffer[] = [];
       let total = 0;
@@ -300,7 +300,7 @@ for (const subject of [tlsSubject, runtimeSubject]) {
         return random % bound;
       };
       while (taken < total) {
-        // Some pieces, of any length, from where the last write ended.
+        // Offers some pieces of any length, from where the last write ended.
         let offered = 0;
         const count = 1 + next(20);
         for (let i = 0; i < count; i++) {
@@ -341,7 +341,7 @@ for (const subject of [tlsSubject, runtimeSubject]) {
     });
 
     describe("as the client", () => {
-      /** A server of the runtime's that greets whoever comes in, and what it knows of who did. */
+      /** A server with the runtime's TLS that greets each client, and what it knows of the client that connected. */
       async function serve(options: ServerOptions) {
         const accepted = Promise.withResolvers<TLSSocket>();
         const server = createServer({ minVersion: "TLSv1.2", ...options }, (socket) => {
@@ -356,7 +356,7 @@ for (const subject of [tlsSubject, runtimeSubject]) {
         return { port: (server.address() as { port: number }).port, accepted: accepted.promise };
       }
 
-      /** Connects, and shakes hands with these options; the result, and the poller. */
+      /** Connects and does a handshake with these options. Returns the result and the poller. */
       async function dial(port: number, serverName: string, options: Partial<TlsOptions>) {
         const poller = subject.open(memory);
         cleanups.push(() => poller.dispose());
@@ -392,7 +392,7 @@ for (const subject of [tlsSubject, runtimeSubject]) {
       test("an address is looked for among the addresses", async () => {
         const { port, accepted } = await serve(localhost);
         expect((await dial(port, "127.0.0.1", trusting)).result).toBe(HANDSHAKE_DONE);
-        // What stands for no name depends on the runtime.
+        // Each runtime has its own value for no name.
         expect((await accepted).servername || false).toBe(false);
       });
 
@@ -477,7 +477,7 @@ for (const subject of [tlsSubject, runtimeSubject]) {
         expect(said).toEqual(["tls: first record does not look like a TLS handshake", "EOF"]);
       });
 
-      // node:tls has words of its own for the end of a connection, and that of Bun wants the root.
+      // node:tls has other texts for the end of a connection, and Bun's wants the root certificate.
       if (subject.kind !== "epoll") return;
 
       test("an authority between a root and the server is enough", async () => {
@@ -495,7 +495,7 @@ for (const subject of [tlsSubject, runtimeSubject]) {
       });
     });
 
-    // node:tls leaves the order to the client, and what becomes of a broken record is the runtime's affair.
+    // node:tls leaves the order to the client, and each runtime handles a broken record in its own way.
     if (subject.kind !== "epoll") return;
 
     test("AES-128 comes first, as with Go", async () => {

@@ -13,7 +13,7 @@ const { posix } = opened;
 const folder = mkdtempSync(join(tmpdir(), "midge-datagram-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** A daemon: its socket at `path`. */
+/** Starts a daemon. Returns its socket, which is at `path`. */
 function listen(path: string): number {
   const address = encodeUnixAddress(path)!;
   const fd = posix.functions.socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
@@ -21,7 +21,7 @@ function listen(path: string): number {
   return fd;
 }
 
-/** The next datagram; undefined when none waits. */
+/** The next datagram; undefined if none waits. */
 function receive(fd: number): string | undefined {
   const bytes = new Uint8Array(new ArrayBuffer(1024));
   const length = posix.recv(fd, posix.addressOf(bytes), bytes.length, 0);

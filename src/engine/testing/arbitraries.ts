@@ -21,9 +21,9 @@ import {
   type PlanSpecification,
 } from "./specification.ts";
 
-/** The first, one between and the last that fit the bitmaps. */
+/** The first node, one in between, and the last that fits into the bitmaps. */
 export const NODES = [0, 5, 31];
-/** Of every length around the steps of 16, and pairs that differ in one byte. */
+/** Subjects of all lengths around the steps of 16, and pairs that differ in one byte. */
 export const SUBJECTS = [
   "a",
   "b",
@@ -36,7 +36,7 @@ export const SUBJECTS = [
   "_INBOX.0123456789abcdefgh.ABCDEG",
   "x".repeat(100),
 ];
-/** Some are sent again and again, so that a connection's last plan is met. */
+/** Some subjects are sent again and again, so that a connection's last plan is used. */
 const sentSubject = fc.oneof(fc.constantFrom("a", "orders.created"), fc.constantFrom(...SUBJECTS));
 /** Context 2 is a user of account 1, or a leaf node. */
 export const CONTEXTS = [1, 2, CONTEXT_FROM_ROUTE | 1, CONTEXT_FROM_GATEWAY | 1];
@@ -50,7 +50,7 @@ const LINK_CONTEXTS: Readonly<Record<LinkKind, number>> = {
 const LINK_KINDS = Object.keys(LINK_CONTEXTS) as readonly LinkKind[];
 const NAMES = [...ACCOUNTS.keys(), "$G", "$G", "NOBODY"];
 
-/** How large messages are, and the rings they must fit in twice. */
+/** How large messages are, and the rings, which must have room for two. */
 export const SCALES = [
   { payloadBytesMax: 100, ringCapacity: 1024, sizes: [0, 1, 15, 16, 17, 99, 100] },
   { payloadBytesMax: 2000, ringCapacity: 8192, sizes: [0, 1, 16, 100, 509, 510, 511, 512, 513, 528, 2000] },
@@ -75,7 +75,7 @@ export const flags = fc
 const subset = (count: number, max: number) =>
   fc.uniqueArray(fc.integer({ min: 0, max: count - 1 }), { maxLength: Math.min(count, max) });
 
-/** Nothing about half the time. */
+/** An empty list about half the time. */
 const sometimes = <T>(list: fc.Arbitrary<T[]>): fc.Arbitrary<T[]> => fc.oneof(fc.constant<T[]>([]), list);
 
 export function planOf(
@@ -97,7 +97,7 @@ export function planOf(
     context: fc.constant(context),
     account: fc.constant(ACCOUNT),
     subject: fc.constant(subject),
-    // What came from another node is mapped already.
+    // A message from another node is mapped already.
     delivered: receives ? fc.constant(subject) : fc.constantFrom(subject, subject, ...SUBJECTS),
     moreGenerations: fc.constantFrom(0, 0, 1, 3),
     isForHost: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
@@ -150,7 +150,7 @@ function nodeOf(node: number, payloadBytesMax: number): fc.Arbitrary<NodeSpecifi
 export function worldOf(scale: (typeof SCALES)[number]): fc.Arbitrary<WorldSpecification> {
   return fc.record({
     nodes: fc.tuple(...NODES.map((node) => nodeOf(node, scale.payloadBytesMax))),
-    // One outbox is enough, since the host can always empty it.
+    // One outbox is enough, because the host can always empty it.
     outboxCount: fc.constantFrom(1, 2, 3, 8),
     ringCapacity: fc.constantFrom(scale.ringCapacity, scale.ringCapacity * 2),
     ringStart: fc.constantFrom(0, scale.ringCapacity - 64, 2 ** 32 - 2048, 2 ** 32 - 16),
@@ -158,7 +158,7 @@ export function worldOf(scale: (typeof SCALES)[number]): fc.Arbitrary<WorldSpeci
   });
 }
 
-/** Bytes that would be wrong to take for a boundary: CR, LF and blanks among them. */
+/** Bytes, among them CR, LF and blanks, which must not be taken for a boundary. */
 const fill = (length: number, seed: number) => {
   let payload = "";
   for (let at = 0; at < length; at++) payload += String.fromCharCode((seed + at * 7 + (at >> 4)) & 255);
@@ -194,14 +194,14 @@ export function messageOf(sizes: number[]): fc.Arbitrary<Message & { account: st
     });
 }
 
-/** A message as a client sends it, or another server. */
+/** A message as a client or another server sends it. */
 export function wire({ account, subject, line, headerLength, payload }: Message, link?: LinkKind): string {
   const verb = link === undefined ? "PUB" : namesAccounts(link) ? `MSG ${account}` : "MSG";
   const letter = headerLength >= 0 ? "H" : link === undefined ? "" : link === "leaf" ? "L" : "R";
   return `${letter}${verb} ${subject} ${line}${payload}\r\n`;
 }
 
-/** A stream of a connection: mostly messages, some lines for the host, some of either with a byte changed. */
+/** What a connection sends: mostly messages, and some lines for the host. Some of both have a byte changed. */
 export function streamOf(sizes: number[], link?: LinkKind): fc.Arbitrary<string> {
   const whole = fc.oneof(
     { weight: 8, arbitrary: messageOf(sizes).map((message) => wire(message, link)) },

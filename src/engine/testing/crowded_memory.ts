@@ -1,4 +1,4 @@
-/** A shared memory for tests in which every region stands between canaries, so that a stray write shows. */
+/** A shared memory for tests. Every region lies between canaries, so that stray writes are found. */
 import { MEMORY_PAGES } from "../../memory/map.ts";
 
 /** Bytes of canary before and after each region. */
@@ -22,7 +22,7 @@ export class CrowdedMemory {
     this.#at = FIRST_ADDRESS;
   }
 
-  /** The address of a zeroed region of `length` bytes, 64-aligned; canaries begin right at its end. */
+  /** Takes a zeroed region of `length` bytes, 64-aligned, and returns its address. Canaries begin right at its end. */
   take(name: string, length: number): number {
     if (this.regions.length === 0) this.#fill(this.#at, this.#at + CANARY_BYTES);
     const start = this.#at + CANARY_BYTES;
@@ -39,7 +39,7 @@ export class CrowdedMemory {
     this.words.fill(CANARY_WORD, start >> 2, end >> 2);
   }
 
-  /** Says which regions something was written behind or before, and where first. */
+  /** The regions before or behind which something was written, and where first. */
   strayWrites(): string[] {
     const strays: string[] = [];
     for (const { name, start, end } of this.regions) {

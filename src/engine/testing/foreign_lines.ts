@@ -1,10 +1,10 @@
-/** What the engine leaves to its host, whole lines with what follows them. */
+/** What the engine leaves to its host: whole lines with what follows them. */
 import type { LinkKind } from "./specification.ts";
 
 const TRACED = "NATS/1.0\r\nA: b\r\nNats-Trace-Dest: t\r\n\r\n";
 const TRACED_SIZES = `${TRACED.length} ${TRACED.length + 1}`;
 
-/** Lines that are the host's: other verbs, unusual forms, mistakes. */
+/** Lines of clients that the host handles: other verbs, unusual forms, mistakes. */
 const FOREIGN_TO_CLIENTS = [
   "PING\r\n",
   "SUB a 1\r\n",
@@ -50,7 +50,7 @@ const FOREIGN_TO_CLIENTS = [
   `PUB ${"s".repeat(5000)} 0\r\n\r\n`,
 ];
 
-/** The same of links that name accounts. */
+/** The same for links that name accounts. */
 const FOREIGN_TO_ROUTES = [
   "PING\r\n",
   "RS+ $G a\r\n",
@@ -103,7 +103,7 @@ const FOREIGN_TO_ROUTES = [
   `RMSG $G a ${"r".repeat(5000)} 0\r\n\r\n`,
 ];
 
-/** The same of routes of one account. */
+/** The same for routes of one account. */
 const FOREIGN_TO_DEDICATED = [
   "RS+ a\r\n",
   "LS+ LC a q 1\r\n",
@@ -123,7 +123,7 @@ const FOREIGN_TO_DEDICATED = [
   "HMSG a 2 1\r\nx\r\n",
 ];
 
-/** The same of leaf nodes. */
+/** The same for leaf nodes. */
 const FOREIGN_TO_LEAFS = [
   "PONG\r\n",
   "LS+ a\r\n",

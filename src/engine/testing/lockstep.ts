@@ -1,4 +1,4 @@
-/** Nodes joined by rings, each a real one and its model, that are told the same and must do the same. */
+/** Nodes joined by rings. Each is a real node and its model, which are told the same and must do the same. */
 import {
   AREA_ACCOUNT,
   AREA_ACCOUNT_LENGTH,
@@ -63,7 +63,7 @@ export interface WorldSpecification {
   random: bigint;
 }
 
-/** One memory for all tests: making one reserves 4 GiB of addresses. */
+/** One memory for all tests, because making one reserves 4 GiB of addresses. */
 export const memory = new CrowdedMemory();
 /** The accounts that the host knows by name, and their ids. */
 export const ACCOUNTS: ReadonlyMap<string, number> = new Map([
@@ -72,9 +72,9 @@ export const ACCOUNTS: ReadonlyMap<string, number> = new Map([
   ["n".repeat(112), 1],
 ]);
 const RECEIVE_BYTES = 192 * 1024;
-/** As many are read to in turn; what a node has lent of one is taken before that is read to again. */
+/** So many buffers are read into in turn. What a node has lent of one is taken before it is read into again. */
 const RECEIVE_BUFFERS = 3;
-/** What one read brings at most, so that it fits behind a message that was kept. */
+/** The most that one read brings, so that it fits behind a message that was kept. */
 const READ_BYTES = 80 * 1024;
 
 class Difference extends Error {}
@@ -94,9 +94,9 @@ export class Lockstep {
   readonly real = new Map<number, RealNode>();
   readonly model = new Map<number, ModelNode>();
   readonly #rings: { from: number; to: number; address: number; model: ModelRing }[] = [];
-  /** Bytes a connection sent that are not a whole line or message yet, by node and slot. */
+  /** By node and slot: bytes that a connection has sent and that are not a whole line or message yet. */
   readonly #kept = new Map<string, string>();
-  /** Which receive buffer a node read to last, and whom it has lent that and those before. */
+  /** The receive buffer that a node read into last, and to which nodes it has lent that and those before. */
   readonly #buffers = new Map<number, { at: number; lentTo: number[][] }>();
   /** What each scan left to the host, in order. */
   readonly handed: string[] = [];
@@ -130,7 +130,7 @@ export class Lockstep {
     }
   }
 
-  /** A connection sends `input`, which arrives in pieces cut at `cuts`; what was not understood yet is kept. */
+  /** A connection sends `input`, which arrives in pieces cut at `cuts`. What is not complete yet is kept. */
   send(node: number, slot: number, input: string, cuts: number[], offset = 0): void {
     const ends = new Set([...cuts.map((cut) => cut % (input.length + 1)), input.length]);
     for (let end = READ_BYTES; end < input.length; end += READ_BYTES) ends.add(end);
@@ -147,7 +147,7 @@ export class Lockstep {
     const key = `${node} ${slot}`;
     const input = (this.#kept.get(key) ?? "") + piece;
     const base = this.#nextBuffer(node) + offset;
-    // What lies behind the end is not received yet; it may well look like the rest of a message.
+    // What lies behind the end is not received yet, but may look like the rest of a message.
     write(memory.bytes, base, `${input}${after}\r\nPUB a 0\r\n\r\n`.slice(0, RECEIVE_BYTES - offset));
     let at = 0;
     let fullAt = "";
@@ -193,7 +193,7 @@ export class Lockstep {
     real.flushAll();
   }
 
-  /** Where a node reads to next. */
+  /** The buffer that a node reads into next. */
   #nextBuffer(node: number): number {
     const real = this.real.get(node)!;
     const last = this.#buffers.get(node) ?? { at: 0, lentTo: [] };
@@ -243,7 +243,7 @@ export class Lockstep {
     this.real.get(node)!.install(model.plans.get(key)!);
   }
 
-  /** Publishes a message the host took apart, in memory or not. */
+  /** Publishes a message that the host has parsed, in the memory or outside. */
   publishOne(node: number, slot: number, context: number, message: Message, isLarge: boolean): void {
     const wantsTaker = message.reply !== "";
     const real = this.real.get(node)!;
@@ -286,7 +286,7 @@ export class Lockstep {
     same("unpublished nodes after publish()", real.unpublished(), []);
   }
 
-  /** Node `to` takes what `from` sent; `isAll` until there is nothing left, and then its room is given back. */
+  /** Node `to` takes what `from` has sent. With `isAll`, it takes everything and gives the room back. */
   drain(from: number, to: number, bytesMax: number, isAll: boolean): void {
     const real = this.real.get(to)!;
     const model = this.model.get(to)!;
@@ -337,14 +337,14 @@ export class Lockstep {
     this.model.get(node)!.connections[slot - 1]!.flags = flags;
   }
 
-  /** Changes who gets a subject; plans made before are stale. */
+  /** Changes who gets a subject, and makes older plans stale. */
   replan(node: number, plan: PlanSpecification, generation: number): void {
     this.model.get(node)!.plans.set(planKey(plan.context, plan.subject), plan);
-    // The plan of this subject rests on this word, among others.
+    // The plan of this subject depends on this word, among others.
     this.real.get(node)!.invalidate(plan.subject.length + (generation % 4) * 3);
   }
 
-  /** Compares everything there is to see, and forgets what would grow. */
+  /** Compares everything that can be seen, and forgets what would grow. */
   compare(): void {
     for (const [node, real] of this.real) {
       const model = this.model.get(node)!;
@@ -412,7 +412,7 @@ export class Lockstep {
   }
 }
 
-/** Where to go on after something that is not for the engine, −1 to wait for more bytes. */
+/** Where to go on after something that is not for the engine; −1 to wait for more bytes. */
 function afterForeign(input: string, at: number, model: ModelNode, slot: number): number {
   const feed = input.indexOf("\n", at);
   if (feed < 0) return input.length - at > 2 * CONTROL_LINE_BYTES_MAX ? input.length : -1;

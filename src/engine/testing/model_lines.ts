@@ -1,4 +1,4 @@
-/** The lines that the engine takes by itself, as regular expressions. */
+/** The lines that the engine takes without the host, as regular expressions. */
 import { CONNECTION_TAKES_HEADERS, IN_PLACE_BYTES_MAX } from "../../memory/layout.ts";
 import {
   CONTROL_LINE_BYTES_MAX,
@@ -42,7 +42,7 @@ export function parse(
   };
 }
 
-/** The plain line at `at` and where its payload lies, whether or not that is there yet. */
+/** The plain line at `at`, and where its payload lies, which may not be there yet. */
 export function parseLine(input: string, at: number, connection: ConnectionSpecification) {
   const { link, payloadBytesMax } = connection;
   const namesAccount = namesAccounts(link);

@@ -1,4 +1,4 @@
-/** What the engine does, written slowly and obviously: strings, regular expressions, lists. */
+/** What the engine does, written in a slow and obvious way: with strings, regular expressions and lists. */
 import {
   CONNECTION_DROPS,
   CONNECTION_HAS_NO_ECHO,
@@ -35,15 +35,15 @@ import {
 export interface ScanResult {
   reason: number;
   resume: number;
-  /** The message at hand, where the reason names one. */
+  /** The message at hand, if the reason names one. */
   message?: Message;
   messageEnd?: number;
-  /** What the message at hand is looked up under. */
+  /** The context that the message at hand is looked up under. */
   context?: number;
   fullNode?: number;
 }
 
-/** What the tables of the real node hold: the host fills them, in an order that the model does not know. */
+/** What the tables of the real node hold. The host fills them, in an order that the model does not know. */
 export interface ModelCache {
   /** Whether there is a valid plan. */
   hasPlan(context: number, subject: string): boolean;
@@ -62,13 +62,13 @@ export class ModelNode {
   readonly sent: { messages: number; bytes: number }[] = [];
   readonly received: { messages: number; bytes: number }[] = [];
   readonly total = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 };
-  /** By subscription; of a link, by what its target names. */
+  /** Deliveries by subscription; for a link, by what its target names. */
   readonly delivered: number[];
-  /** Subscriptions that reached their maximum, latest first. */
+  /** Subscriptions that have reached their maximum, the latest first. */
   expired: number[] = [];
   isStalled = false;
   readonly dropsNothing: boolean;
-  /** Nodes with records that were not shown to them. */
+  /** Nodes with records that are not published to them. */
   unpublished = new Set<number>();
   /** `[slot, subscription]` of deliveries to traced connections. */
   readonly traced: [number, number][] = [];
@@ -140,7 +140,7 @@ export class ModelNode {
     return -1;
   }
 
-  /** Delivers one message of `slot` to local subscriptions and other nodes; how many took it. */
+  /** Delivers one message of `slot` to local subscriptions and other nodes. Returns how many took it. */
   publish(
     plan: PlanSpecification,
     published: Message,
@@ -175,7 +175,7 @@ export class ModelNode {
     return local + picks.length + plan.plainNodes.length;
   }
 
-  /** Delivers what another node sent; groups that are served become 0 in `queues`. */
+  /** Delivers what another node sent. Groups that are served become 0 in `queues`. */
   deliverHere(plan: PlanSpecification, message: Message, isPlain: boolean, queues: number[]): number {
     let delivered = 0;
     if (isPlain) {
@@ -192,7 +192,7 @@ export class ModelNode {
     return delivered;
   }
 
-  /** Takes records of `ring` until there are none, or `bytesMax` of it. `isMore` is RESUME of REASON_DONE. */
+  /** Takes records from `ring` until there are none, or `bytesMax` are taken. `isMore` is RESUME of REASON_DONE. */
   drain(
     ring: ModelRing,
     bytesMax: number,
@@ -229,7 +229,7 @@ export class ModelNode {
     return { reason: REASON_DONE, isMore: true };
   }
 
-  /** 1 when the subscription took the message. */
+  /** Delivers one copy. Returns 1 if the subscription took the message. */
   #deliverTo(index: number, message: Message, publisher: number): number {
     const { slot, sid, max } = this.subscriptions[index]!;
     const { flags, link } = this.connections[slot - 1]!;
@@ -257,7 +257,7 @@ export class ModelNode {
     return 1;
   }
 
-  /** A random start drawn by weight, then the next ones until one takes it. */
+  /** Delivers to the member that is drawn by weight, or else to the next one that takes the message. */
   #deliverToGroup(group: GroupSpecification, message: Message, slot: number): number | "here" | "nobody" {
     const wheel: (number | { node: number })[] = [...group.locals];
     const weights = group.locals.map(() => 1);
@@ -301,12 +301,12 @@ export class ModelNode {
   }
 }
 
-/** A message under the subject that its plan gives it. */
+/** The message under the subject that its plan gives it. */
 function delivered(plan: PlanSpecification, message: Message): Message {
   return { ...message, subject: plan.delivered ?? plan.subject };
 }
 
-/** The nodes a message of the plan may go to. */
+/** The nodes that a message of the plan may go to. */
 export function allNodes(plan: PlanSpecification): Set<number> {
   return new Set([...plan.plainNodes, ...plan.groups.flatMap(({ nodes }) => nodes.map(({ node }) => node))]);
 }
@@ -316,7 +316,10 @@ export function isLent({ isReceived, payload }: Message): boolean {
   return isReceived === true && payload.length >= GATHER_BYTES_MIN;
 }
 
-/** Bytes of a message's record: header, queue ids, alignment, subject, rest or its address, and room for copies in steps of 16. */
+/**
+ * Bytes of a message's record: header, queue ids, alignment, subject, the rest or its address, and room for copies in
+ * steps of 16.
+ */
 export function recordLength(message: Message, queueCount: number, isLarge: boolean): number {
   const whole = message.line.length + (isLarge ? 0 : message.payload.length + 2);
   const body = isLent(message) ? 4 : whole;

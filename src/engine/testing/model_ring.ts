@@ -1,4 +1,4 @@
-/** A ring between two nodes as a list. Positions only grow here; the engine's wrap at 2³². */
+/** A ring between two nodes as a list. Positions only grow here, while the engine's wrap at 2³². */
 import { RING_RESTART_BYTES } from "../../memory/layout.ts";
 import type { Message } from "./specification.ts";
 
@@ -10,20 +10,20 @@ export interface ModelRecord {
   origin: number;
   wantsTaker: boolean;
   length: number;
-  /** Behind what it skips of the ring's end. */
+  /** Where it begins, behind what it skips of the ring's end. */
   start: number;
   end: number;
 }
 
 export class ModelRing {
   readonly capacity: number;
-  /** Where the producer writes next, and how far it has shown its records. */
+  /** Where the producer writes next, and how far it has published its records. */
   position: number;
   head: number;
-  /** What the consumer took, and how far it gave the room back. */
+  /** How far the consumer has taken records, and how far it has given the room back. */
   taken: number;
   tail: number;
-  /** Not taken yet. */
+  /** Records that are not taken yet. */
   records: ModelRecord[] = [];
 
   constructor(capacity: number, start: number) {
@@ -56,7 +56,7 @@ export class ModelRing {
     this.head = this.position;
   }
 
-  /** The next record that was shown, or undefined. What lies skipped before it is taken. */
+  /** The next record that is published, or undefined. What is skipped before it counts as taken then. */
   next(): ModelRecord | undefined {
     const [record] = this.records;
     if (record === undefined || record.end > this.head) return undefined;
@@ -64,7 +64,7 @@ export class ModelRing {
     return record;
   }
 
-  /** Bytes shown and not taken. */
+  /** Bytes that are published and not taken. */
   get available(): number {
     return this.head - this.taken;
   }

@@ -1,4 +1,6 @@
-/** A node with a real engine in a crowded memory, and the smallest host that can serve it: what it sends is collected. */
+/**
+ * A node with a real engine in a crowded memory, and the smallest host that can serve it. What it sends is collected.
+ */
 import {
   ACCOUNT_NAME_BYTES,
   ACCOUNT_NAME_ID,
@@ -126,7 +128,7 @@ import {
   write,
 } from "./specification.ts";
 
-/** What iovec addresses are relative to; its low half makes 32-bit sums carry. */
+/** The base of addresses in iovecs. Its low half makes 32-bit sums carry. */
 const MEMORY_BASE = 0x7f12_fffe_0000n;
 const GENERATION_COUNT = 8;
 const HASH_SEED = 0x9d39_247e_3377_6d41n;
@@ -135,7 +137,7 @@ export interface RealNodeSizes {
   outboxCount: number;
   receiveBytes: number;
   arenaBytes: number;
-  /** False to count on bytes being right and only empty outboxes, for speed. */
+  /** False for speed: outboxes are only emptied, and their bytes are not looked at. */
   isCollecting?: boolean;
 }
 
@@ -149,7 +151,7 @@ export class RealNode {
   readonly output: string[] = [];
   readonly traced: [number, number][] = [];
   readonly sentLarge: { node: number; isPlain: boolean; queues: number[]; wantsTaker: boolean }[] = [];
-  /** Bytes of the message that attach() is to add, while one is at hand. */
+  /** The bytes that attach() adds, while a large message is at hand. */
   large = "";
   readonly #memory: CrowdedMemory;
   readonly #specification: NodeSpecification;
@@ -253,7 +255,7 @@ export class RealNode {
     return this.word(this.area + field);
   }
 
-  /** Lends other nodes what lies there, from now on; the nodes that were lent what did before. */
+  /** From now on, lends other nodes what lies there. Returns the nodes that were lent what was lent before. */
   lend(address: number, lengthBytes: number): number[] {
     const nodes = this.get(AREA_LENT_TO);
     this.clear(AREA_LENT_TO);
@@ -299,12 +301,12 @@ export class RealNode {
     return this.long(this.subscription(index) + SUBSCRIPTION_DELIVERED);
   }
 
-  /** The same in bytes, which only the targets of links have counters for. */
+  /** The same in bytes. Only the targets of links have counters for them. */
   deliveredBytes(index: number): number {
     return this.long(this.subscription(index) + SUBSCRIPTION_DELIVERED + 8);
   }
 
-  /** Indexes of the subscriptions on the list of those that reached their maximum. */
+  /** Indexes of the subscriptions that have reached their maximum. */
   expired(): number[] {
     const indexes: number[] = [];
     let at = this.get(AREA_EXPIRED);
@@ -434,7 +436,7 @@ export class RealNode {
     return true;
   }
 
-  /** Makes the plans that rest on a generation word stale. */
+  /** Makes the plans that depend on a generation word stale. */
   invalidate(generation: number): void {
     const address = this.#generations + (generation % GENERATION_COUNT) * 4;
     this.#set(address, this.word(address) + 1);
@@ -532,7 +534,7 @@ export class RealNode {
     return target;
   }
 
-  /** Takes the place of the subject's stale plan in its set, or a free way. */
+  /** Enters a plan into its set, in place of the subject's stale plan or in a free way. */
   #name(plan: number, hash: number, context: number, subject: string): void {
     const stale = this.#plans.get(planKey(context, subject));
     const set = this.#planSets + (hash & (PLAN_SET_COUNT - 1)) * PLAN_SET_BYTES;
@@ -549,7 +551,7 @@ export class RealNode {
 
   // Accounts.
 
-  /** Enters a name into its slot, over whatever is there. */
+  /** Enters a name into its slot, over what is there. */
   nameAccount(name: string, id: number): void {
     const slot = this.#slotOfAccount(name);
     this.#set(slot + ACCOUNT_NAME_LENGTH, name.length);
@@ -576,7 +578,7 @@ export class RealNode {
 
   // Rings.
 
-  /** The records in the ring to `node` that its consumer has not taken, and whether their form is right. */
+  /** The records in a ring that its consumer has not taken. Checks their form. */
   records(ring: number, capacity: number, consumerPosition: number, producerPosition: number) {
     const records: object[] = [];
     let position = consumerPosition >>> 0;
@@ -619,7 +621,7 @@ export class RealNode {
   }
 }
 
-/** Joins two nodes by a ring of `capacity` bytes whose positions begin at `start`; returns its address. */
+/** Joins two nodes by a ring of `capacity` bytes whose positions begin at `start`. Returns its address. */
 export function joinByRing(
   memory: CrowdedMemory,
   from: RealNode,

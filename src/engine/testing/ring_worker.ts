@@ -1,5 +1,5 @@
 /// <reference lib="webworker" />
-/** One side of a ring in a thread of its own: writes, or takes and checks, records whose content follows from their number. */
+/** One side of a ring, in a thread of its own. It writes or checks records whose content follows from their number. */
 import {
   AREA_IN_RINGS,
   AREA_OUT_RINGS,
@@ -34,7 +34,7 @@ self.onmessage = ({ data }: MessageEvent<RingWork>) => {
   }
 };
 
-/** Numbers that both sides draw alike. */
+/** Random numbers that are the same on both sides. */
 function draws(): (below: number) => number {
   let state = 12345;
   return (below) => {
@@ -64,7 +64,7 @@ function produce({ memory, area, other, recordCount, recordBytesMax }: RingWork)
       Atomics.notify(words, (ring + RING_HEAD) >> 2);
       const tail = Atomics.load(words, (ring + RING_TAIL) >> 2);
       record = engine.reserve(other, length);
-      // Asked again since the tail was read: it moves, or has moved, before there is room.
+      // It asks again after it has read the tail, because the tail moves before there is room.
       if (record === 0) Atomics.wait(words, (ring + RING_TAIL) >> 2, tail, 1000);
     }
     words[(record + RECORD_LENGTH) >> 2] = length;

@@ -1,24 +1,24 @@
-/** What a node of a test looks like, in plain words: both the real node and the model are built from it. */
+/** What a node of a test looks like. Both the real node and the model are built from it. */
 import { CONNECTION_IS_LINK, CONNECTION_IS_ROUTE } from "../../memory/layout.ts";
 
-/** What the tests' nodes set max_control_line to: lines that fit their small rings. */
+/** The max_control_line of the tests' nodes, so that lines fit into their small rings. */
 export const CONTROL_LINE_BYTES_MAX = 4096;
 
 /** `dedicated` is a route of one account alone. */
 export type LinkKind = "route" | "dedicated" | "gateway" | "leaf";
 
 export interface ConnectionSpecification {
-  /** CONNECTION_IS_… bits, but for those that say that it is a link. */
+  /** CONNECTION_IS_… bits, except for those that say that it is a link. */
   flags: number;
   payloadBytesMax: number;
-  /** Of a route of all accounts and of a gateway: without the account. */
+  /** For a route of all accounts and for a gateway, this is without the account. */
   context: number;
-  /** Another server's connection; a client's without it. */
+  /** The kind of link; absent for a client. */
   link?: LinkKind;
 }
 
 export interface SubscriptionSpecification {
-  /** Slot of its connection: its index in the node's connections, plus one. */
+  /** The slot of its connection, which is the index in the node's connections plus one. */
   slot: number;
   sid: string;
   max: number;
@@ -35,12 +35,12 @@ export interface PlanSpecification {
   context: number;
   account: number;
   subject: string;
-  /** What it is delivered under, where that is another subject. */
+  /** The subject that it is delivered under, if that is another one. */
   delivered?: string;
-  /** Generation words it rests on besides its own four. */
+  /** How many generation words it depends on besides its own four. */
   moreGenerations?: number;
   isForHost: boolean;
-  /** Only the host serves queue groups that a record names, and messages with a reply. */
+  /** The host alone serves queue groups that a record names, and messages with a reply. */
   queuesAreForHost?: boolean;
   repliesAreForHost?: boolean;
   /** Indexes of subscriptions. */
@@ -51,16 +51,16 @@ export interface PlanSpecification {
 
 export interface NodeSpecification {
   node: number;
-  /** What it is sent comes from no client of the server. */
+  /** What is delivered comes from no client of the server. */
   dropsNothing?: boolean;
   connections: ConnectionSpecification[];
   subscriptions: SubscriptionSpecification[];
   plans: PlanSpecification[];
 }
 
-/** A message taken apart. Strings hold one byte a character. */
+/** A message in parts. Strings hold one byte per character. */
 export interface Message {
-  /** As a route or gateway named it; "" elsewhere. */
+  /** The account, if a route or gateway named it; else "". */
   account?: string;
   subject: string;
   /** `[reply ][header size ]size␍␊`. */
@@ -70,7 +70,7 @@ export interface Message {
   headerLength: number;
   /** Headers and payload. */
   payload: string;
-  /** It lies in the receive buffer, which other nodes may be lent. */
+  /** It lies in the receive buffer, which may be lent to other nodes. */
   isReceived?: boolean;
 }
 
@@ -80,7 +80,7 @@ export function flagsOf({ flags, link }: ConnectionSpecification): number {
   return flags | CONNECTION_IS_LINK | (isRoute(link) ? CONNECTION_IS_ROUTE : 0);
 }
 
-/** What goes before the line of a message without headers; `sid` is what tells one subscription from another. */
+/** What goes before the line of a message without headers. `sid` tells subscriptions apart. */
 export function prefixOf(link: LinkKind | undefined, subject: string, sid: string): string {
   if (link === undefined) return `MSG ${subject} ${sid} `;
   if (link === "leaf") return `LMSG ${subject} `;
@@ -89,12 +89,12 @@ export function prefixOf(link: LinkKind | undefined, subject: string, sid: strin
   return isOfLeaf ? `LMSG ${sid} $G ${subject} ` : `RMSG ${sid} ${subject} `;
 }
 
-/** Whether a link is to a server of the same cluster, whose lines may name the cluster of leaf nodes. */
+/** Whether a link is a route, whose lines may name the cluster of leaf nodes. */
 export function isRoute(link: LinkKind | undefined): boolean {
   return link === "route" || link === "dedicated";
 }
 
-/** Whether each of its messages says whose it is. */
+/** Whether each of its messages names its account. */
 export function namesAccounts(link: LinkKind | undefined): boolean {
   return link === "route" || link === "gateway";
 }

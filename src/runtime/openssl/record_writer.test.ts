@@ -7,7 +7,7 @@ const SLOT = 3;
 const RECORD = 1 << 20;
 const PIECES = 2 << 20;
 
-/** A writer over a memory of its own, where addresses are offsets, to a kernel that takes what `room` says. */
+/** A writer over a memory of its own, in which addresses are offsets. The kernel takes as much as `room` says. */
 function setUp() {
   const memory = new Uint8Array(4 << 20);
   const words = new Uint32Array(memory.buffer);
@@ -18,7 +18,7 @@ function setUp() {
     memory.copyWithin(target, source, source + length);
     return target;
   };
-  /** As OpenSSL: a record that the kernel has no room for is made, and goes out when it is offered again. */
+  /** Like OpenSSL: a record that the kernel has no room for is made, and goes out when it is offered again. */
   let made: Uint8Array | null = null;
   const writer = new RecordWriter(memcpy, RECORD, words, 8, (slot, address, length) => {
     expect(slot).toBe(SLOT);
@@ -31,7 +31,9 @@ function setUp() {
     made = null;
     return length;
   });
-  /** Puts pieces of so many bytes into the memory, their iovecs at its start; bytes count up over all. */
+  /**
+   * Puts pieces of so many bytes into the memory, and their iovecs at its start. The bytes count up over all pieces.
+   */
   const pieces = (...lengths: number[]) => {
     let at = PIECES;
     let value = 0;
@@ -66,7 +68,7 @@ test("a record that is owed goes out once, however the caller cuts what it offer
   expect(writer.writePieces(SLOT, 0, 2)).toBe(WOULD_BLOCK);
   expect(writer.isOwed(SLOT)).toBe(true);
   kernel.room = 1000;
-  // The first piece alone: the record with both is out, and the second is its credit.
+  // Only the first piece is offered. The record with both is out, so the second is credit.
   expect(writer.writePiece(SLOT, 0)).toBe(100);
   expect(writer.isOwed(SLOT)).toBe(false);
   const rest = memory.slice(PIECES + 164, PIECES + 164 + 50);

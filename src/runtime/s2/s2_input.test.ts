@@ -20,7 +20,7 @@ function open(context = createContext()) {
   const streams = new FakeStreams(context);
   const problems: string[] = [];
   const input = new S2Input(streams, 0, context, (problem) => problems.push(problem));
-  /** One read: its bytes, or its outcome where there are none. */
+  /** Makes one read. Returns its bytes, or the outcome if there are none. */
   const read = (lengthBytes = READ_BYTES): Uint8Array | number => {
     const count = input.read(READ, lengthBytes);
     return count > 0 ? context.bytes.slice(READ, READ + count) : count;
@@ -137,7 +137,7 @@ describe("S2Input", () => {
     for (const byte of wire) {
       for (const { side, got } of sides) {
         side.streams.incoming.push(Uint8Array.of(byte));
-        // What has come is decoded in one read, and taken in the others'.
+        // What has come is decoded in one read, and taken between the reads of the others.
         const some = side.read(150);
         if (typeof some !== "number") got.push(...some);
       }

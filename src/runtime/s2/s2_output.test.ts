@@ -20,7 +20,7 @@ function open({ effort = S2_STORED, clearBytes = 0 } = {}) {
   const streams = new FakeStreams(context);
   const output = new S2Output(streams, 0, 0, effort, clearBytes, context);
   const iovecs = new Uint32Array(memory.buffer, IOVECS, 4 * 64);
-  /** Offers the pieces of one write, from byte `skipped` of them on; what was taken of them. */
+  /** Offers the pieces of one write from byte `skipped` on. Returns how much was taken. */
   const gather = (pieces: readonly Uint8Array[], skipped = 0): number => {
     let at = DATA;
     let count = 0;
@@ -33,7 +33,7 @@ function open({ effort = S2_STORED, clearBytes = 0 } = {}) {
     }
     return output.writeGathered(IOVECS, count);
   };
-  /** What has come of everything that is out. */
+  /** The uncompressed form of everything that is out. */
   const received = () => unframeS2(Uint8Array.from(streams.written.slice(clearBytes)), BYTES_MAX);
   return { output, streams, gather, received };
 }

@@ -116,7 +116,7 @@ for (const subject of [tlsSubject, runtimeSubject]) {
         }
         return offered === pieces;
       });
-      // Nobody wants to write any more; what the layer kept still leaves.
+      // Nobody wants to write any more, but what the layer has kept still goes out.
       poller.setInterest(SLOT, true, false);
       socket.resume();
       const total = () => received.reduce((sum, chunk) => sum + chunk.length, 0);
@@ -148,7 +148,7 @@ for (const subject of [tlsSubject, runtimeSubject]) {
 }
 
 describe("S2Poller over streams that do as they are told", () => {
-  /** What S2Poller asks of the poller below; each slot's socket is reset. */
+  /** A poller below S2Poller, on which each slot's socket is reset. */
   function open() {
     const bytes = new Uint8Array(new ArrayBuffer(MEMORY_BYTES));
     const words = new Int32Array(bytes.buffer);

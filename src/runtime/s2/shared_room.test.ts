@@ -5,7 +5,7 @@ import { RoomBytes, SharedRoom } from "./shared_room.ts";
 const ROOM = 100;
 const ROOM_BYTES = 5000;
 
-/** A room whose bytes are counted as they are put aside and brought back, and two streams that share it. */
+/** A room that two streams share. It counts the bytes that are put aside and brought back. */
 function createRoom() {
   const memory = new Uint8Array(ROOM + ROOM_BYTES);
   const copied = { out: 0, back: 0 };

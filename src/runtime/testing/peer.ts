@@ -6,8 +6,8 @@ import type { Poller, StreamSource } from "../poller.ts";
 import type { PollerSubject } from "./poller_subjects.ts";
 
 /**
- * Connects to a poller of the subject's kind, which `take` has been given the far end for by then: the peer's socket, and what it
- * has received. `cleanups` are called in reverse.
+ * Connects to a poller of the subject's kind; `take` is given the far end. Returns the peer's socket and what it has
+ * received. `cleanups` are called in reverse.
  */
 export async function connectPeer(
   subject: Pick<PollerSubject, "listen">,
@@ -30,7 +30,7 @@ export async function connectPeer(
   return { socket, received };
 }
 
-/** Waits, turn by turn, until `isDone`, which is given the flags of the slot's events. */
+/** Takes turns until `isDone`, which is given the flags of the slot's events. */
 export async function turnUntil(
   poller: Poller,
   slot: number,

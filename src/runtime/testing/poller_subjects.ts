@@ -20,7 +20,7 @@ const opened = runtime.openPosix();
 if (!opened.ok) throw new Error(opened.reason);
 const { posix } = opened;
 
-/** What differs between pollers: how they are made, where connections come from, how they are woken. */
+/** What differs between pollers: how they are made, where connections come from, and how they are woken. */
 export interface PollerSubject<P extends Poller & Dialler = Poller & Dialler> {
   readonly kind: Poller["kind"];
   open(memory: WebAssembly.Memory): P;
@@ -54,7 +54,7 @@ async function listenWithEpoll(onConnection: (source: StreamSource) => void) {
   };
 }
 
-/** A port where connections are not taken: after the first few they have no outcome. */
+/** A port where connections are not accepted. After the first few, they have no outcome. */
 export function listenWithoutRoom(): { port: number; close(): void } {
   const fd = posix.listenSocket("127.0.0.1", 0, { backlog: 0, isDualStack: false });
   if (typeof fd === "object") throw new Error(`${fd.step}: ${fd.errno}`);

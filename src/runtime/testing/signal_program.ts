@@ -1,4 +1,7 @@
-/** Sends itself every signal nats-server uses and says how often each of two handlers heard it, one of them taken back. */
+/**
+ * Sends itself every signal that nats-server uses. Prints how often each of two handlers got it, one of them taken
+ * back.
+ */
 import { setImmediate } from "node:timers/promises";
 import { loadRuntime } from "../mod.ts";
 import type { SignalName } from "../runtime.ts";

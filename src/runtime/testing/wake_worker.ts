@@ -1,4 +1,4 @@
-// A worker whose whole life is `poller.run`: it answers each wake by adding 1 to the reply word.
+// A worker that does nothing but `poller.run`. It answers each wake by adding 1 to the reply word.
 import { EpollPoller } from "../epoll_poller.ts";
 import { loadRuntime } from "../mod.ts";
 import type { Poller } from "../poller.ts";

@@ -28,7 +28,7 @@ class Harness {
     this.streams.incoming.push(...pieces);
   }
 
-  /** One read: its result, and the text that it gave. */
+  /** Makes one read. Returns its result, and the text that it gave. */
   read(lengthBytes = READ_BYTES): [result: number, text: string] {
     const result = this.input.read(this.streams, 7, OFFSET, lengthBytes, MESSAGE_BYTES_MAX, (payload) => {
       this.pings.push(decoder.decode(payload));

@@ -20,7 +20,7 @@ const DEFLATE: FrameTerms = { ...PLAIN, isCompressed: true };
 const DEFLATE_BROWSER: FrameTerms = { ...BROWSER, isCompressed: true };
 
 const OUTBOX = 65536;
-/** Where payload begins in an outbox; the room for a header is before it. */
+/** Where payload begins in an outbox. The room for a header is before it. */
 const DATA = OUTBOX + 2048;
 const ELSEWHERE = 1024 * 1024;
 
@@ -32,7 +32,7 @@ interface Frame {
   readonly payload: Uint8Array;
 }
 
-/** The frames in what was written, all of them whole. */
+/** The frames in what was written. All of them must be complete. */
 function framesIn(written: readonly number[]): Frame[] {
   const frames: Frame[] = [];
   for (let at = 0; at < written.length; ) {
@@ -59,7 +59,7 @@ function framesIn(written: readonly number[]): Frame[] {
   return frames;
 }
 
-/** The bytes of all messages, inflated where they are compressed. */
+/** The bytes of all messages, inflated if they are compressed. */
 function payloadOf(frames: readonly Frame[]): Uint8Array {
   const messages: Uint8Array[] = [];
   let pieces: Frame[] = [];
@@ -77,7 +77,7 @@ function payloadOf(frames: readonly Frame[]): Uint8Array {
   return concat(...messages);
 }
 
-/** An output with what a shard's outbound side does around it: what is not taken is offered again, in order. */
+/** An output, with what a shard's outbound side does: what is not taken is offered again, in order. */
 class Harness {
   readonly context = createFrameContext();
   readonly streams = new FakeStreams(this.context);
@@ -113,7 +113,7 @@ class Harness {
     this.#pending = concat(this.#pending, whole.subarray(taken));
   }
 
-  /** There is room again. */
+  /** Called when there is room again. */
   onWritable(): void {
     this.output.flush();
     if (this.#pending.length === 0) return;

@@ -189,7 +189,7 @@ for (const { subject, openInflater } of cases) {
   });
 }
 
-/** The payload of binary frames, and what the others say. */
+/** The payload of binary frames, and the texts of the others. */
 function parse(bytes: Buffer): { payload: string; others: string[] } {
   const pieces: Buffer[] = [];
   const others: string[] = [];

@@ -1,10 +1,10 @@
-/** S2 without the unit that the server has for it: the layer is tested by itself. It finds nothing but runs of one byte. */
+/** S2 without the server's unit, so that the layer is tested by itself. It only finds runs of one byte. */
 import { unframeS2 } from "../../../protocol/s2_stream.ts";
 import { chunkOf, maskedChecksum } from "../../../protocol/testing/chunks.ts";
 import type { S2Codec } from "../s2_codec.ts";
 import { S2_BLOCK_BYTES_MAX, S2_REGION_BYTES, S2_STORED } from "../s2_region.ts";
 
-/** What a test keeps for itself in front of the region. */
+/** Address of the region. What lies before is for the test. */
 export const REGION = 8 * 1024 * 1024;
 export const MEMORY_BYTES = REGION + Math.ceil(S2_REGION_BYTES / 65536) * 65536;
 
@@ -39,14 +39,14 @@ export function slowCodec(memory: Uint8Array): S2Codec {
   };
 }
 
-/** A chunk of these bytes; stored where they are no run of one byte, or are to be. */
+/** A chunk of these bytes. They are stored if they are no run of one byte, or must not be compressed. */
 export function compressedChunk(plain: Uint8Array, mayCompress: boolean): Uint8Array {
   const checksum = maskedChecksum(plain);
   const isRun = mayCompress && plain.length > 8 && plain.every((byte) => byte === plain[0]);
   return isRun ? chunkOf(0, runBlock(plain), checksum) : chunkOf(1, plain, checksum);
 }
 
-/** One byte, then copies of the one before. */
+/** A block of one byte, then copies of the byte before. */
 function runBlock(plain: Uint8Array): Uint8Array {
   const block: number[] = [];
   for (let rest = plain.length; ; rest >>>= 7) {

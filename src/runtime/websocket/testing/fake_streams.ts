@@ -1,4 +1,4 @@
-/** Streams whose peer and kernel are a test: what comes to be read, and how much room there is to write. */
+/** Streams whose peer and kernel are a test, which decides what can be read and how much room there is to write. */
 import { createUnmask } from "../../../protocol/websocket/mask.ts";
 import { runtimeInflater } from "../../../protocol/websocket/runtime_inflater.ts";
 import { type Streams, WOULD_BLOCK, WRITE_FAILED } from "../../poller.ts";
@@ -11,7 +11,7 @@ const PACKING_BYTES = 64 * 1024;
 const PACKING = MEMORY_BYTES - PACKING_BYTES;
 const DEFLATING = PACKING - DEFLATE_OUTPUT - 2 * PACKING_BYTES;
 
-/** A memory as streams are read into, far smaller. */
+/** A context whose memory is far smaller than the real one. */
 export function createFrameContext(): FrameContext {
   const buffer = new ArrayBuffer(MEMORY_BYTES);
   const bytes = new Uint8Array(buffer);
@@ -30,17 +30,17 @@ export function createFrameContext(): FrameContext {
 }
 
 /**
- * One stream, whatever the slot. Like TLS it insists that what it was offered and did not take is offered again, byte by
+ * One stream for all slots. Like TLS, it demands that what it was offered and did not take is offered again, byte by
  * byte, before anything else.
  */
 export class FakeStreams implements Streams {
-  /** What the peer sent, one piece a read. */
+  /** What the peer has sent, one piece per read. */
   readonly incoming: Uint8Array[] = [];
-  /** After that: 0 for the end of the stream. */
+  /** What a read returns after that: 0 for the end of the stream. */
   end: number = WOULD_BLOCK;
-  /** Everything written. */
+  /** Everything that was written. */
   readonly written: number[] = [];
-  /** Bytes that there is room for. */
+  /** How many bytes there is room for. */
   roomBytes = Number.POSITIVE_INFINITY;
   isReset = false;
   writeCalls = 0;
@@ -90,7 +90,7 @@ export class FakeStreams implements Streams {
     this.roomBytes -= count;
     for (let i = 0; i < count; i++) this.written.push(offered[i]!);
     const rest = offered.slice(count);
-    // What is offered in smaller pieces the next time must still be offered whole in the end.
+    // It may be offered in smaller pieces the next time, but in the end all of it must be offered.
     this.#owed = this.#owed.slice(count);
     if (rest.length > this.#owed.length) this.#owed = rest;
     return count > 0 || offered.length === 0 ? count : WOULD_BLOCK;

@@ -1,8 +1,11 @@
-/** Deflates by the runtime's zlib, in a memory of any kind: for tests. The engine's, which servers use, lies above this room. */
+/**
+ * Deflates with the runtime's zlib, in any kind of memory, for tests. The unit that servers use is in a room above this
+ * one.
+ */
 import { deflated } from "../../../protocol/websocket/testing/deflated.ts";
 import type { Deflater } from "../deflater.ts";
 
-/** `memory` begins at address 0. */
+/** Makes a deflater. `memory` begins at address 0. */
 export function createSlowDeflater(memory: Uint8Array): Deflater {
   return {
     deflate(to, from, length) {
