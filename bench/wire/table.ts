@@ -89,7 +89,7 @@ function markdownTable(titles: readonly string[], lines: readonly (readonly stri
   const widths = titles.map((_, column) => Math.max(3, ...all.map((line) => (line[column] ?? "").length)));
   const render = (line: readonly string[]) =>
     `| ${widths.map((width, column) => (line[column] ?? "").padEnd(width)).join(" | ")} |`;
-  const rule = `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`;
+  const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
   return [render(titles), rule, ...lines.map(render)].join("\n");
 }
 
