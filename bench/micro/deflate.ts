@@ -1,6 +1,7 @@
 /** What a message of a compressed WebSocket costs with the engine's unit, and with the runtime's zlib beside it. */
 import { constants, deflateRawSync } from "node:zlib";
 import { bench, group, run } from "mitata";
+import { numbers } from "../../src/base/testing/numbers.ts";
 import { createDeflater } from "../../src/engine/deflater.ts";
 import { MEMORY_PAGES } from "../../src/memory/map.ts";
 import { DEFLATE_OUTPUT } from "../../src/runtime/websocket/deflate_region.ts";
@@ -12,12 +13,7 @@ const memory = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_P
 const bytes = new Uint8Array(memory.buffer, 0, MESSAGE + 2 * 65_536);
 const deflater = createDeflater(memory, REGION);
 
-let state = 7;
-/** The same numbers in every run. */
-function next(bound: number): number {
-  state = (Math.imul(state, 1103515245) + 12345) >>> 0;
-  return Math.floor((state / 2 ** 32) * bound);
-}
+const next = numbers(7);
 
 function records(length: number): Uint8Array {
   let text = "";

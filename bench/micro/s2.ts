@@ -1,5 +1,6 @@
 /** What compression of links costs per block: making chunks of all kinds, reading them, and their checksums. */
 import { bench, group, run } from "mitata";
+import { numbers } from "../../src/base/testing/numbers.ts";
 import { createS2Codec } from "../../src/engine/s2_codec.ts";
 import { MEMORY_PAGES } from "../../src/memory/map.ts";
 import {
@@ -19,12 +20,7 @@ const COMPRESSED = CONTENT_BYTES / 2;
 const memory = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES, shared: true });
 const codec = createS2Codec(memory, REGION);
 
-let state = 7;
-/** The same numbers in every run. */
-function next(bound: number): number {
-  state = (Math.imul(state, 1103515245) + 12345) >>> 0;
-  return Math.floor((state / 2 ** 32) * bound);
-}
+const next = numbers(7);
 
 function lines(length: number): Uint8Array {
   let text = "";

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { Buffer } from "node:buffer";
 import { inflateRawSync } from "node:zlib";
 import fc from "fast-check";
+import { numbers } from "../base/testing/numbers.ts";
 import { MEMORY_PAGES } from "../memory/map.ts";
 import { FINAL_BLOCK, SYNC_FLUSH_TAIL } from "../protocol/websocket/compression.ts";
 import { deflated } from "../protocol/websocket/testing/deflated.ts";
@@ -44,15 +45,6 @@ function expectDeflated(message: Uint8Array): Uint8Array {
 }
 
 const ascii = (text: string) => new TextEncoder().encode(text);
-
-/** A deterministic sequence of numbers below `bound`. */
-function numbers(seed: number): (bound: number) => number {
-  let state = seed;
-  return (bound) => {
-    state = (Math.imul(state, 1103515245) + 12345) >>> 0;
-    return Math.floor((state / 2 ** 32) * bound);
-  };
-}
 
 function noise(length: number, next = numbers(1), values = 256): Uint8Array {
   return Uint8Array.from({ length }, () => next(values));

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { numbers } from "../base/testing/numbers.ts";
 import { MEMORY_PAGES } from "../memory/map.ts";
 import { unframeS2 } from "../protocol/s2_stream.ts";
 import { maskedChecksum } from "../protocol/testing/chunks.ts";
@@ -67,15 +68,6 @@ function decodeSlowly(block: Uint8Array): Uint8Array | null {
 
 const hex = (text: string) => Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 const ascii = (text: string) => new TextEncoder().encode(text);
-
-/** A deterministic sequence of numbers below `bound`. */
-function numbers(seed: number): (bound: number) => number {
-  let state = seed;
-  return (bound) => {
-    state = (Math.imul(state, 1103515245) + 12345) >>> 0;
-    return Math.floor((state / 2 ** 32) * bound);
-  };
-}
 
 /** Lines as on links: similar, but not the same. */
 function lines(totalBytes: number): Uint8Array {

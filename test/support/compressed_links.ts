@@ -1,6 +1,8 @@
 /** What rows about compression expect of two linked servers, whatever the kind of link. */
+
 import { expect } from "bun:test";
 import { Buffer } from "node:buffer";
+import { numbers } from "../../src/base/testing/numbers.ts";
 import { untilReached } from "./links.ts";
 import type { MeteredPath } from "./metered_path.ts";
 import type { RawClient } from "./raw_client.ts";
@@ -29,13 +31,8 @@ function jsonOf(bytes: number, seed = 0): Buffer {
 
 /** Bytes that do not compress. */
 function noiseOf(bytes: number): Buffer {
-  const noise = Buffer.alloc(bytes);
-  let state = 12345;
-  for (let i = 0; i < bytes; i++) {
-    state = (Math.imul(state, 1103515245) + 12345) >>> 0;
-    noise[i] = state >>> 24;
-  }
-  return noise;
+  const next = numbers(12345);
+  return Buffer.from(Array.from({ length: bytes }, () => next(256)));
 }
 
 /** Messages of all sizes cross between clients of two servers, once those are linked, in both directions. */

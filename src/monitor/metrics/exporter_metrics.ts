@@ -7,6 +7,7 @@ import type { Connz } from "../connz.ts";
 import type { Healthz } from "../healthz.ts";
 import type { AccountSnapshot } from "../snapshots/accounts.ts";
 import type { GatewaysSnapshot, LeafnodeSnapshot } from "../snapshots/links.ts";
+import type { Traffic } from "../snapshots/traffic.ts";
 import type { Exposition, Labels } from "./exposition.ts";
 
 const NS_PER_SECOND = 1e9;
@@ -74,10 +75,7 @@ export function addLeafnodes(
     const gauge = gauges(exposition, "gnatsd_leafz", labels);
     gauge("info", 1);
     gauge("conn_rtt", leafnode.roundTripNs / NS_PER_SECOND);
-    gauge("conn_in_msgs", leafnode.inMessages);
-    gauge("conn_out_msgs", leafnode.outMessages);
-    gauge("conn_in_bytes", leafnode.inBytes);
-    gauge("conn_out_bytes", leafnode.outBytes);
+    addTraffic(gauge, leafnode);
     gauge("conn_subscriptions_total", leafnode.subscriptionCount);
   }
 }
@@ -109,10 +107,7 @@ export function addGateways(
       gauge("conn_idle_seconds", wholeSeconds(nowMs - connection.lastActivityMs));
       gauge("conn_rtt", connection.roundTripNs / NS_PER_SECOND);
       gauge("conn_pending_bytes", connection.pendingBytes);
-      gauge("conn_in_msgs", connection.inMessages);
-      gauge("conn_out_msgs", connection.outMessages);
-      gauge("conn_in_bytes", connection.inBytes);
-      gauge("conn_out_bytes", connection.outBytes);
+      addTraffic(gauge, connection);
       gauge("conn_subscriptions", connection.subscriptionCount);
     }
   }
@@ -122,6 +117,14 @@ export function addGateways(
 function gauges(exposition: Exposition, prefix: string, labels: Labels) {
   return (name: string, value: number | bigint) =>
     exposition.add(`${prefix}_${name}`, "gauge", value, labels);
+}
+
+/** Adds what crossed a link. */
+function addTraffic(gauge: (name: string, value: number) => void, link: Traffic): void {
+  gauge("conn_in_msgs", link.inMessages);
+  gauge("conn_out_msgs", link.outMessages);
+  gauge("conn_in_bytes", link.inBytes);
+  gauge("conn_out_bytes", link.outBytes);
 }
 
 function wholeSeconds(ms: number): number {

@@ -7,14 +7,8 @@ import {
   DEFLATE_SEQUENCES,
   DEFLATE_TABLE,
 } from "../../../runtime/websocket/deflate_region";
+import { common, commonBefore, FAST_PATIENCE, hashBits, hashOfFive, TAIL_BYTES } from "../matches";
 import { distanceSymbol, lengthSymbol, MATCH_MAX, MATCH_MIN } from "./symbols";
-
-/** The search ends so many bytes before the end of a block, because it reads eight bytes at a time. */
-const TAIL_BYTES: u32 = 9;
-/** Each time that 2^PATIENCE more bytes had no match, every step skips one byte more. */
-const PATIENCE: u32 = 5;
-const HASH_BITS_MIN: u32 = 8;
-const MULTIPLIER: u64 = 0x9e3779b185ebca87;
 
 /** Where the sequences of the last block end. */
 export let sequencesEnd: u32 = 0;
@@ -41,7 +35,7 @@ export function attachSearch(region: u32): void {
 export function search(from: u32, length: u32): void {
   const end = from + length;
   const searchEnd = length > TAIL_BYTES ? end - TAIL_BYTES : from;
-  const bits = min<u32>(DEFLATE_HASH_BITS, max<u32>(HASH_BITS_MIN, 32 - clz(length)));
+  const bits = hashBits(length, DEFLATE_HASH_BITS);
   hashShift = 64 - bits;
   memory.fill(table, 0, 2 << bits);
   sequencesEnd = sequences;
@@ -50,20 +44,16 @@ export function search(from: u32, length: u32): void {
   while (at < searchEnd) {
     const bytes = load<u64>(at);
     const entry = entryOf(bytes);
-    let match = from + load<u16>(entry);
+    const match = from + load<u16>(entry);
     store<u16>(entry, at - from);
     if (load<u32>(match) != <u32>bytes) {
-      at += 1 + ((at - literal) >> PATIENCE);
+      at += 1 + ((at - literal) >> FAST_PATIENCE);
       continue;
     }
-    let count = MATCH_MIN + common(at + MATCH_MIN, match + MATCH_MIN, end);
-    while (at > literal && match > from && load<u8>(at - 1) == load<u8>(match - 1)) {
-      at--;
-      match--;
-      count++;
-    }
-    addLiterals(literal, at);
-    addMatch(at - match, count);
+    const count = MATCH_MIN + common(at + MATCH_MIN, match + MATCH_MIN, end);
+    const before = commonBefore(at, match, literal, from);
+    addLiterals(literal, at - before);
+    addMatch(at - match, before + count);
     at += count;
     literal = at;
     if (at >= searchEnd) break;
@@ -112,21 +102,5 @@ function addPart(distance: u32, count: u32): void {
 
 /** The entry of the table for the first five of these bytes. */
 function entryOf(bytes: u64): u32 {
-  return table + ((<u32>(((bytes << 24) * MULTIPLIER) >> hashShift)) << 1);
-}
-
-/** How many bytes are the same from `a` and from `b` on, before `end`. `a` is the later place. */
-function common(a: u32, b: u32, end: u32): u32 {
-  const start = a;
-  while (end - a >= 8) {
-    const difference = load<u64>(a) ^ load<u64>(b);
-    if (difference != 0) return a - start + <u32>(ctz(difference) >> 3);
-    a += 8;
-    b += 8;
-  }
-  while (a < end && load<u8>(a) == load<u8>(b)) {
-    a++;
-    b++;
-  }
-  return a - start;
+  return table + (hashOfFive(bytes, hashShift) << 1);
 }

@@ -76,35 +76,18 @@ export function writeSequences(from: u32, sequencesEnd: u32, isFixed: bool): voi
   let at = from;
   for (let sequence = region + DEFLATE_SEQUENCES; sequence < sequencesEnd; sequence += 8) {
     const literalsEnd = at + load<u32>(sequence);
-    while (literalsEnd - at >= 4) {
-      const four = load<u32>(at);
-      let code = load<u32>(literals + ((four & 0xff) << 2));
-      pending |= (<u64>(code & CODE_MASK)) << count;
-      count += code >> DEFLATE_CODE_SHIFT;
-      code = load<u32>(literals + ((four >> 6) & 0x3fc));
-      pending |= (<u64>(code & CODE_MASK)) << count;
-      count += code >> DEFLATE_CODE_SHIFT;
-      code = load<u32>(literals + ((four >> 14) & 0x3fc));
-      pending |= (<u64>(code & CODE_MASK)) << count;
-      count += code >> DEFLATE_CODE_SHIFT;
-      code = load<u32>(literals + ((four >> 22) & 0x3fc));
-      pending |= (<u64>(code & CODE_MASK)) << count;
-      count += code >> DEFLATE_CODE_SHIFT;
+    while (at < literalsEnd) {
+      const stop = min(at + 4, literalsEnd);
+      for (; at < stop; at++) {
+        const code = load<u32>(literals + ((<u32>load<u8>(at)) << 2));
+        pending |= (<u64>(code & CODE_MASK)) << count;
+        count += code >> DEFLATE_CODE_SHIFT;
+      }
       store<u64>(to, pending);
       to += <u32>(count >> 3);
       pending >>= count & ~7;
       count &= 7;
-      at += 4;
     }
-    for (; at < literalsEnd; at++) {
-      const code = load<u32>(literals + ((<u32>load<u8>(at)) << 2));
-      pending |= (<u64>(code & CODE_MASK)) << count;
-      count += code >> DEFLATE_CODE_SHIFT;
-    }
-    store<u64>(to, pending);
-    to += <u32>(count >> 3);
-    pending >>= count & ~7;
-    count &= 7;
     const match = load<u32>(sequence, 4);
     if (match == 0) break;
     const length = match & 0xffff;

@@ -10,6 +10,7 @@ import {
   S2_SHORT_TABLE,
   S2_STORED,
 } from "../../../runtime/s2/s2_region";
+import { common, commonBefore, FAST_PATIENCE, hashBits, hashOfFive, TAIL_BYTES } from "../matches";
 import { checksum } from "./checksum";
 import { emitCopy, emitLiteral, emitRepeat } from "./emit";
 
@@ -17,15 +18,10 @@ const CHUNK_COMPRESSED: u32 = 0;
 const CHUNK_STORED: u32 = 1;
 /** Chunks with less content are stored as they are. */
 const COMPRESSIBLE_BYTES_MIN: u32 = 32;
-/** The search ends so many bytes before the end of a block, because it reads eight bytes at a time. */
-const TAIL_BYTES: u32 = 9;
-/** Each time that so many more bytes, as a power of two, had no match, every step skips one byte more. */
-const FAST_PATIENCE: u32 = 5;
+/** As FAST_PATIENCE, of the better search. */
 const BETTER_PATIENCE: u32 = 7;
 /** A match of at least this length is taken without a look at the next place. */
 const ENOUGH_BYTES: u32 = 16;
-const SHORT_BITS_MIN: u32 = 8;
-const MULTIPLIER_SHORT: u64 = 0x9e3779b185ebca87;
 const MULTIPLIER_LONG: u64 = 0xcf1bbcdcb7a56463;
 
 let shortTable: u32 = 0;
@@ -69,7 +65,7 @@ function encodeBlock(to: u32, from: u32, length: u32, level: u32): u32 {
     rest >>= 7;
   }
   store<u8>(out++, rest);
-  const bits = min<u32>(S2_SHORT_BITS, max<u32>(SHORT_BITS_MIN, 32 - clz(length)));
+  const bits = hashBits(length, S2_SHORT_BITS);
   shortShift = 64 - bits;
   memory.fill(shortTable, 0, 2 << bits);
   if (level != S2_BETTER) return searchFast(out, from, length) - to;
@@ -189,7 +185,7 @@ function searchBetter(to: u32, from: u32, length: u32): u32 {
 
 /** The entry of the short table for the first five of these bytes. */
 function shortEntry(bytes: u64): u32 {
-  return shortTable + ((<u32>(((bytes << 24) * MULTIPLIER_SHORT) >> shortShift)) << 1);
+  return shortTable + (hashOfFive(bytes, shortShift) << 1);
 }
 
 function longEntry(bytes: u64): u32 {
@@ -203,32 +199,4 @@ function note(from: u32, place: u32): void {
 /** Writes a match: `count` bytes from `back` back. The last match was from `distance` back. */
 function emitMatch(out: u32, back: u32, count: u32, distance: u32): u32 {
   return back == distance ? emitRepeat(out, count) : emitCopy(out, back, count);
-}
-
-/**
- * How many bytes before `at` and `match` are the same. It looks back to `literal` from `at`, to `from` from `match`.
- */
-function commonBefore(at: u32, match: u32, literal: u32, from: u32): u32 {
-  const start = at;
-  while (at > literal && match > from && load<u8>(at - 1) == load<u8>(match - 1)) {
-    at--;
-    match--;
-  }
-  return start - at;
-}
-
-/** How many bytes are the same from `a` and from `b` on, before `end`. `a` is the later place. */
-function common(a: u32, b: u32, end: u32): u32 {
-  const start = a;
-  while (end - a >= 8) {
-    const difference = load<u64>(a) ^ load<u64>(b);
-    if (difference != 0) return a - start + <u32>(ctz(difference) >> 3);
-    a += 8;
-    b += 8;
-  }
-  while (a < end && load<u8>(a) == load<u8>(b)) {
-    a++;
-    b++;
-  }
-  return a - start;
 }
