@@ -16,8 +16,14 @@ import { errorText } from "./base/error_text.ts";
 import { type LoadResult, loadConfigFile, loadConfigText, reloadProblem } from "./config/load.ts";
 import { defaultOptions, type GivenOptions, type Options } from "./config/option_table.ts";
 import { Logger, type LogLevel, type LogSink } from "./log/logger.ts";
+import { type Accountz, accountz } from "./monitor/accountz.ts";
+import { type Accstatz, type AccstatzOptions, accstatz } from "./monitor/accstatz.ts";
 import { type Connz, type ConnzOptions, connz } from "./monitor/connz.ts";
+import { type Gatewayz, type GatewayzOptions, gatewayz } from "./monitor/gatewayz.ts";
+import { type HealthzReport, healthz, healthzReport } from "./monitor/healthz.ts";
+import { type Leafz, type LeafzOptions, leafz } from "./monitor/leafz.ts";
 import type { Outcome } from "./monitor/outcome.ts";
+import { type Routez, type RoutezOptions, routez } from "./monitor/routez.ts";
 import { type Subsz, type SubszOptions, subsz } from "./monitor/subsz.ts";
 import { type Varz, varz } from "./monitor/varz.ts";
 import { loadRuntime } from "./runtime/mod.ts";
@@ -28,7 +34,13 @@ import { type ConfigReader, findObstacle } from "./server/server_settings.ts";
 import { checkLoaded } from "./server/settings/check_loaded.ts";
 
 export type { LogLevel } from "./log/logger.ts";
+export type { Accountz } from "./monitor/accountz.ts";
+export type { Accstatz, AccstatzOptions } from "./monitor/accstatz.ts";
 export type { Connz, ConnzOptions } from "./monitor/connz.ts";
+export type { Gatewayz, GatewayzOptions } from "./monitor/gatewayz.ts";
+export type { HealthzReport } from "./monitor/healthz.ts";
+export type { Leafz, LeafzOptions } from "./monitor/leafz.ts";
+export type { Routez, RoutezOptions } from "./monitor/routez.ts";
 export type { Subsz, SubszOptions } from "./monitor/subsz.ts";
 export type { Varz } from "./monitor/varz.ts";
 export { MIDGE_VERSION, NATS_VERSION } from "./server/version.ts";
@@ -145,17 +157,56 @@ export class Midge {
 
   /** The report that `/varz` shows. */
   async varz(): Promise<Varz> {
-    return varz(await this.#server.monitor.server());
+    return varz(this.#server.monitor);
   }
 
-  /** The report that `/connz` shows. Throws `RangeError` for options that `/connz` answers with 400. */
+  /** The report that `/connz` shows. Rejects with `RangeError` for options that `/connz` answers with 400. */
   async connz(options: Partial<ConnzOptions> = {}): Promise<Connz> {
     return reportOf(await connz(this.#server.monitor, options));
   }
 
-  /** The report that `/subsz` shows. Throws `RangeError` for options that `/subsz` answers with 400. */
+  /** The report that `/subsz` shows. Rejects with `RangeError` for options that `/subsz` answers with 400. */
   async subsz(options: Partial<SubszOptions> = {}): Promise<Subsz> {
     return reportOf(await subsz(this.#server.monitor, options));
+  }
+
+  /**
+   * The report that `/accountz` shows: the names of all accounts, or what there is to say about `account`. Rejects with
+   * `RangeError` if there is no such account.
+   */
+  async accountz(account = ""): Promise<Accountz> {
+    return reportOf(await accountz(this.#server.monitor, account));
+  }
+
+  /** The report that `/accstatz` shows. */
+  async accstatz(options: Partial<AccstatzOptions> = {}): Promise<Accstatz> {
+    return accstatz(this.#server.monitor, options);
+  }
+
+  /** The report that `/routez` shows. */
+  async routez(options: Partial<RoutezOptions> = {}): Promise<Routez> {
+    return routez(this.#server.monitor, options);
+  }
+
+  /** The report that `/gatewayz` shows. */
+  async gatewayz(options: Partial<GatewayzOptions> = {}): Promise<Gatewayz> {
+    return gatewayz(this.#server.monitor, options);
+  }
+
+  /** The report that `/leafz` shows. */
+  async leafz(options: Partial<LeafzOptions> = {}): Promise<Leafz> {
+    return leafz(this.#server.monitor, options);
+  }
+
+  /** Whether the server serves, as `/healthz` says it, with the status of its answer. */
+  async healthz(): Promise<HealthzReport> {
+    return healthzReport(healthz(await this.#server.monitor.health()), false, true);
+  }
+
+  /** The text that `/metrics` shows, for a page of metrics that the program serves itself. */
+  async metrics(): Promise<string> {
+    const { readMetrics, renderMetrics } = await import("./monitor/metrics/metrics.ts");
+    return renderMetrics(await readMetrics(this.#server.monitor));
   }
 
   /**

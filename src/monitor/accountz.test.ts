@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { accountz } from "./accountz.ts";
-import { accstatz } from "./accstatz.ts";
+import { accstatzReport } from "./accstatz.ts";
 import { encodeGoJson } from "./go_json.ts";
 import type { AccountDetailSnapshot } from "./snapshots/accounts.ts";
 import { accountDetailSnapshot, FakeSource, serverSnapshot } from "./testing/fake_source.ts";
@@ -153,8 +153,8 @@ describe("accstatz()", () => {
     accountDetailSnapshot("A", { clients: 1 }),
     accountDetailSnapshot("B", { leafnodes: 2, nameTag: "b" }),
   ];
-  const names = (options: Parameters<typeof accstatz>[2]) =>
-    accstatz(serverSnapshot(), accounts, options).account_statz.map(({ acc }) => acc);
+  const names = (options: Parameters<typeof accstatzReport>[2]) =>
+    accstatzReport(serverSnapshot(), accounts, options).account_statz.map(({ acc }) => acc);
 
   test("hides accounts without a connection unless asked", () => {
     expect(names({})).toEqual(["A", "B"]);
@@ -171,7 +171,7 @@ describe("accstatz()", () => {
       received: { ...count(5), gateways: count(6), routes: count(7), leafnodes: count(8) },
       slowConsumers: 9,
     });
-    expect(encodeGoJson(accstatz(serverSnapshot(), [account]), 0)).toBe(
+    expect(encodeGoJson(accstatzReport(serverSnapshot(), [account]), 0)).toBe(
       '{"server_id":"NSERVER","now":"2026-03-02T09:19:26.49Z","account_statz":[{"acc":"A","name":"A","conns":1,"leafnodes":2,"total_conns":3,"num_subscriptions":4,' +
         '"sent":{"msgs":1,"bytes":10,"gateways":{"msgs":2,"bytes":20},"routes":{"msgs":3,"bytes":30},"leafs":{"msgs":4,"bytes":40}},' +
         '"received":{"msgs":5,"bytes":50,"gateways":{"msgs":6,"bytes":60},"routes":{"msgs":7,"bytes":70},"leafs":{"msgs":8,"bytes":80}},"slow_consumers":9}]}',

@@ -2,6 +2,7 @@ import { formatTime } from "./go_json.ts";
 import type { AccountSnapshot, AccountTraffic } from "./snapshots/accounts.ts";
 import type { ServerSnapshot } from "./snapshots/server.ts";
 import type { MessageCount } from "./snapshots/traffic.ts";
+import type { MonitorSource } from "./source.ts";
 
 export interface AccstatzOptions {
   /** Also accounts without a local client or leafnode. */
@@ -12,8 +13,17 @@ export interface AccstatzOptions {
 
 const ACCSTATZ_DEFAULTS: AccstatzOptions = { includesUnused: false, accounts: [] };
 
+export type Accstatz = ReturnType<typeof accstatzReport>;
+
 /** Traffic per account. Source: nats-server `AccountStatz`. */
-export function accstatz(
+export async function accstatz(
+  source: MonitorSource,
+  options: Partial<AccstatzOptions> = {},
+): Promise<Accstatz> {
+  return accstatzReport(await source.server(), await source.accounts(), options);
+}
+
+export function accstatzReport(
   server: ServerSnapshot,
   accounts: readonly AccountSnapshot[],
   options: Partial<AccstatzOptions> = {},

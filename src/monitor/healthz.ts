@@ -39,6 +39,8 @@ function badRequest(error: string): Healthz {
   return { status: "error", statusCode: 400, error, errorType: "BAD_REQUEST" };
 }
 
+export type HealthzReport = ReturnType<typeof healthzReport>;
+
 /** The report as JSON; with details an error becomes an entry of a list. */
 export function healthzReport(health: Healthz, hasDetails: boolean, showsStatusCode: boolean) {
   const { status, error, errorType } = health;

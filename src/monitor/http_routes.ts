@@ -130,7 +130,7 @@ async function answerIndex({ source, basePath }: HttpContext): Promise<HttpReply
 }
 
 async function answerVarz({ source }: HttpContext): Promise<HttpReply> {
-  return json(varz(await source.server()));
+  return json(await varz(source));
 }
 
 function readConnz(parameters: Parameters) {
@@ -150,9 +150,8 @@ function readConnz(parameters: Parameters) {
 }
 
 function readRoutez(parameters: Parameters) {
-  const subscriptions = parameters.subscriptionListing();
-  return async ({ source }: HttpContext) =>
-    json(routez(await source.server(), await source.routes(subscriptions !== "none"), subscriptions));
+  const options = { subscriptions: parameters.subscriptionListing() };
+  return async ({ source }: HttpContext) => json(await routez(source, options));
 }
 
 function readGatewayz(parameters: Parameters) {
@@ -166,12 +165,8 @@ function readGatewayz(parameters: Parameters) {
 }
 
 function readLeafz(parameters: Parameters) {
-  const listsSubscriptions = parameters.boolean("subs");
-  const account = parameters.text("acc");
-  return async ({ source }: HttpContext) => {
-    const leafnodes = await source.leafnodes({ account, listsSubscriptions });
-    return json(leafz(await source.server(), leafnodes, listsSubscriptions));
-  };
+  const options = { listsSubscriptions: parameters.boolean("subs"), account: parameters.text("acc") };
+  return async ({ source }: HttpContext) => json(await leafz(source, options));
 }
 
 function readSubsz(parameters: Parameters) {
@@ -191,9 +186,8 @@ function readAccountz(parameters: Parameters) {
 }
 
 function readAccstatz(parameters: Parameters) {
-  const includesUnused = parameters.boolean("unused");
-  return async ({ source }: HttpContext) =>
-    json(accstatz(await source.server(), await source.accounts(), { includesUnused }));
+  const options = { includesUnused: parameters.boolean("unused") };
+  return async ({ source }: HttpContext) => json(await accstatz(source, options));
 }
 
 /** Without JetStream all but `leader-only` is read for its errors alone. */

@@ -1,14 +1,29 @@
 import { formatRoundTrip, formatTime, omitEmpty } from "./go_json.ts";
 import type { LeafnodeSnapshot } from "./snapshots/links.ts";
 import type { ServerSnapshot } from "./snapshots/server.ts";
+import type { MonitorSource } from "./source.ts";
 
-export type Leafz = ReturnType<typeof leafz>;
+export interface LeafzOptions {
+  /** Only those of this account; empty: all. */
+  readonly account: string;
+  readonly listsSubscriptions: boolean;
+}
+
+export type Leafz = ReturnType<typeof leafzReport>;
 
 /** Leafnode connections, accepted and solicited. Source: nats-server `Leafz`. */
-export function leafz(
+export async function leafz(
+  source: MonitorSource,
+  { account = "", listsSubscriptions = false }: Partial<LeafzOptions> = {},
+): Promise<Leafz> {
+  const leafnodes = await source.leafnodes({ account, listsSubscriptions });
+  return leafzReport(await source.server(), leafnodes, listsSubscriptions);
+}
+
+export function leafzReport(
   { identity, nowMs }: ServerSnapshot,
   leafnodes: readonly LeafnodeSnapshot[],
-  listsSubscriptions: boolean,
+  listsSubscriptions = false,
 ) {
   return {
     server_id: identity.id,

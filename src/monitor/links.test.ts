@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { type GatewayzOptions, gatewayz } from "./gatewayz.ts";
 import { encodeGoJson } from "./go_json.ts";
-import { leafz } from "./leafz.ts";
-import { routez } from "./routez.ts";
+import { leafzReport } from "./leafz.ts";
+import { routezReport } from "./routez.ts";
 import type { GatewaySnapshot, LeafnodeSnapshot, RouteSnapshot } from "./snapshots/links.ts";
 import {
   connectionSnapshot,
@@ -38,7 +38,7 @@ describe("routez()", () => {
 
   test("shows a server without routes", () => {
     const none = { importPermission: null, exportPermission: null, routes: [] };
-    expect(encodeGoJson(routez(serverSnapshot(), none, "none"), 0)).toBe(
+    expect(encodeGoJson(routezReport(serverSnapshot(), none, "none"), 0)).toBe(
       '{"server_id":"NSERVER","server_name":"midge","now":"2026-03-02T09:19:26.49Z","num_routes":0,"routes":[]}',
     );
   });
@@ -51,7 +51,7 @@ describe("routez()", () => {
       { ...ROUTE, id: 8, account: "A", compression: "s2_fast" },
     ];
     const text = encodeGoJson(
-      routez(serverSnapshot(), { importPermission, exportPermission, routes }, "subjects"),
+      routezReport(serverSnapshot(), { importPermission, exportPermission, routes }, "subjects"),
       0,
     );
     expect(text).toContain('"import":{"allow":["a"]},"export":{"deny":["b","c"]},"num_routes":2,"routes":[');
@@ -143,17 +143,17 @@ describe("leafz()", () => {
   };
 
   test("shows a server without leafnodes", () => {
-    expect(encodeGoJson(leafz(serverSnapshot(), [], false), 0)).toBe(
+    expect(encodeGoJson(leafzReport(serverSnapshot(), [], false), 0)).toBe(
       '{"server_id":"NSERVER","now":"2026-03-02T09:19:26.49Z","leafnodes":0,"leafs":[]}',
     );
   });
 
   test("shows a leafnode, its subscriptions when asked", () => {
-    expect(encodeGoJson(leafz(serverSnapshot(), [LEAFNODE], false).leafs, 0)).toBe(
+    expect(encodeGoJson(leafzReport(serverSnapshot(), [LEAFNODE], false).leafs, 0)).toBe(
       '[{"id":6,"name":"hub","is_spoke":true,"account":"$G","ip":"127.0.0.1","port":7422,"rtt":"482µs","in_msgs":1,"out_msgs":2,"in_bytes":3,"out_bytes":4,"subscriptions":1}]',
     );
     const full = { ...LEAFNODE, isIsolated: true, compression: "s2_fast", isWebSocket: true, proxyKey: "U1" };
-    const text = encodeGoJson(leafz(serverSnapshot(), [full], true).leafs, 0);
+    const text = encodeGoJson(leafzReport(serverSnapshot(), [full], true).leafs, 0);
     expect(text).toContain('"is_spoke":true,"is_isolated":true,"account"');
     expect(text).toContain(
       '"subscriptions":1,"subscriptions_list":["$LDS.x"],"compression":"s2_fast","websocket":true,"proxy":{"key":"U1"}}',

@@ -1,16 +1,16 @@
-import { accstatz } from "./accstatz.ts";
+import { accstatzReport } from "./accstatz.ts";
 import { type Connz, connz } from "./connz.ts";
 import { gatewayz } from "./gatewayz.ts";
-import { leafz } from "./leafz.ts";
+import { leafzReport } from "./leafz.ts";
 import { atOneMoment } from "./one_moment.ts";
 import { type Outcome, succeeded } from "./outcome.ts";
-import { routez } from "./routez.ts";
+import { routezReport } from "./routez.ts";
 import { shardz } from "./shardz.ts";
 import type { AccountSnapshot } from "./snapshots/accounts.ts";
 import type { LeafnodeSnapshot } from "./snapshots/links.ts";
 import type { MonitorSource } from "./source.ts";
 import { subsz } from "./subsz.ts";
-import { varz } from "./varz.ts";
+import { varzReport } from "./varz.ts";
 
 /** How many entries of a list the page shows; totals count all of them. */
 const LIST_MAX = 64;
@@ -41,19 +41,19 @@ async function report(moment: MonitorSource, connections: Connz) {
   ]);
   if (!subscriptions.ok) throw new Error(subscriptions.message);
   return {
-    varz: varz(server),
+    varz: varzReport(server),
     connz: { ...connections, connections: (connections.connections ?? []).map(withoutCredentials) },
     subsz: subscriptions.report,
     accstatz: {
       total: accounts.length,
-      ...accstatz(server, busiest(accounts), { includesUnused: true }),
+      ...accstatzReport(server, busiest(accounts), { includesUnused: true }),
     },
     routez: {
-      ...routez(server, { ...routes, routes: routes.routes.slice(0, LIST_MAX) }, "none"),
+      ...routezReport(server, { ...routes, routes: routes.routes.slice(0, LIST_MAX) }),
       total: routes.routes.length,
     },
     gatewayz: gateways,
-    leafz: { ...leafz(server, mostActive(leafnodes), false), total: leafnodes.length },
+    leafz: { ...leafzReport(server, mostActive(leafnodes)), total: leafnodes.length },
     shardz: shardz(server, shards),
   };
 }

@@ -3,11 +3,27 @@ import { formatRoundTrip, formatTime, formatUptime, omitEmpty } from "./go_json.
 import type { SubscriptionListing } from "./parameters.ts";
 import type { RouteSnapshot, RoutesSnapshot, SubjectPermission } from "./snapshots/links.ts";
 import type { ServerSnapshot } from "./snapshots/server.ts";
+import type { MonitorSource } from "./source.ts";
 
-export type Routez = ReturnType<typeof routez>;
+export interface RoutezOptions {
+  readonly subscriptions: SubscriptionListing;
+}
+
+export type Routez = ReturnType<typeof routezReport>;
 
 /** Route connections, several per peer. Source: nats-server `Routez`. */
-export function routez(server: ServerSnapshot, snapshot: RoutesSnapshot, subscriptions: SubscriptionListing) {
+export async function routez(
+  source: MonitorSource,
+  { subscriptions = "none" }: Partial<RoutezOptions> = {},
+): Promise<Routez> {
+  return routezReport(await source.server(), await source.routes(subscriptions !== "none"), subscriptions);
+}
+
+export function routezReport(
+  server: ServerSnapshot,
+  snapshot: RoutesSnapshot,
+  subscriptions: SubscriptionListing = "none",
+) {
   const { identity, nowMs } = server;
   return {
     server_id: identity.id,

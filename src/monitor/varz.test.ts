@@ -2,10 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { encodeGoJson } from "./go_json.ts";
 import type { MonitoredOptions } from "./snapshots/options.ts";
 import { COUNTERS, IDENTITY, OPTIONS, serverSnapshot } from "./testing/fake_source.ts";
-import { varz } from "./varz.ts";
+import { varzReport } from "./varz.ts";
 
 function withOptions(changes: Partial<MonitoredOptions>) {
-  return varz(serverSnapshot({ options: { ...OPTIONS, ...changes } }));
+  return varzReport(serverSnapshot({ options: { ...OPTIONS, ...changes } }));
 }
 
 describe("varz()", () => {
@@ -15,7 +15,7 @@ describe("varz()", () => {
       ["/", 2],
     ]);
     const server = serverSnapshot({ httpRequestCounts, configDigest: "sha256:ab" });
-    expect(encodeGoJson(varz(server))).toBe(`{
+    expect(encodeGoJson(varzReport(server))).toBe(`{
   "server_id": "NSERVER",
   "server_name": "midge",
   "version": "2.15.2",
@@ -103,7 +103,7 @@ describe("varz()", () => {
       staleConnectionsByKind: { clients: 5, routes: 6, gateways: 7, leafnodes: 8 },
       pinnedAccountFailures: 9,
     };
-    const text = encodeGoJson(varz(serverSnapshot({ counters })), 0);
+    const text = encodeGoJson(varzReport(serverSnapshot({ counters })), 0);
     expect(text).toContain(
       '"in_msgs":1,"in_bytes":2,"in_client_msgs":5,"in_client_bytes":6,"out_msgs":3,"out_bytes":4,"out_client_msgs":7,"out_client_bytes":8,',
     );
@@ -113,7 +113,7 @@ describe("varz()", () => {
   });
 
   test("shows a commit, advertised addresses and no system account where that is so", () => {
-    const shown = varz(
+    const shown = varzReport(
       serverSnapshot({
         identity: { ...IDENTITY, gitCommit: "abc", systemAccount: "" },
         connectUrls: ["a:1"],

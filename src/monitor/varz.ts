@@ -11,11 +11,16 @@ import type {
 } from "./snapshots/options.ts";
 import type { ServerSnapshot } from "./snapshots/server.ts";
 import type { CountByKind } from "./snapshots/traffic.ts";
+import type { MonitorSource } from "./source.ts";
 
-export type Varz = ReturnType<typeof varz>;
+export type Varz = ReturnType<typeof varzReport>;
 
 /** The server in general. Source: nats-server `Varz`, `createVarz`, `updateVarzRuntimeFields`. */
-export function varz(server: ServerSnapshot) {
+export async function varz(source: MonitorSource): Promise<Varz> {
+  return varzReport(await source.server());
+}
+
+export function varzReport(server: ServerSnapshot) {
   const { identity, options, resources, counters } = server;
   return {
     server_id: identity.id,

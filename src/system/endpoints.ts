@@ -95,7 +95,7 @@ const STATZ_STRUCT = structOf("AccountStatzEventOptions", "AccountStatzOptions",
 export const SERVER_ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   VARZ: {
     options: structOf("VarzEventOptions"),
-    answer: async (source) => data(varz(await source.server())),
+    answer: async (source) => data(await varz(source)),
   },
   SUBSZ: {
     options: SUBSZ_STRUCT,
@@ -111,10 +111,7 @@ export const SERVER_ENDPOINTS: Readonly<Record<string, Endpoint>> = {
       subscriptions: "bool",
       subscriptions_detail: "bool",
     }),
-    answer: async (source, options) => {
-      const listing = listingOf(options);
-      return data(routez(await source.server(), await source.routes(listing !== "none"), listing));
-    },
+    answer: async (source, options) => data(await routez(source, { subscriptions: listingOf(options) })),
   },
   GATEWAYZ: {
     options: structOf("GatewayzEventOptions", "GatewayzOptions", {
@@ -296,9 +293,7 @@ function answerSubsz(source: MonitorSource, options: RequestOptions, account: st
 }
 
 async function answerLeafz(source: MonitorSource, options: RequestOptions, account: string): Promise<Answer> {
-  const listsSubscriptions = options.boolean("subscriptions");
-  const leafnodes = await source.leafnodes({ account, listsSubscriptions });
-  return data(leafz(await source.server(), leafnodes, listsSubscriptions));
+  return data(await leafz(source, { account, listsSubscriptions: options.boolean("subscriptions") }));
 }
 
 async function answerStatz(
@@ -307,7 +302,7 @@ async function answerStatz(
   accounts: readonly string[],
 ): Promise<Answer> {
   const includesUnused = options.boolean("include_unused");
-  const report = accstatz(await source.server(), await source.accounts(), { includesUnused, accounts });
+  const report = await accstatz(source, { includesUnused, accounts });
   return report.account_statz.length === 0 && !includesUnused ? SILENCE : data(report);
 }
 

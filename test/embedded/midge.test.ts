@@ -212,9 +212,47 @@ describe("reports", () => {
     await server.stop();
   });
 
-  test("connz() refuses what the page would", async () => {
+  test("connz() and accountz() refuse what the page would", async () => {
     const { server } = await start();
     await expect(server.connz({ sort: "x" })).rejects.toThrow("invalid sorting option: x");
+    await expect(server.accountz("X")).rejects.toThrow("Account X does not exist");
+    await server.stop();
+  });
+
+  test("routez(), gatewayz() and leafz() show links, accountz() and accstatz() accounts", async () => {
+    const accounts = [{ name: "A", users: [{ user: "a", password: "p" }] }];
+    const hub = await start({
+      accounts,
+      serverName: "hub",
+      cluster: { name: "east", host: "127.0.0.1", port: -1 },
+      leafnodes: { host: "127.0.0.1", port: -1 },
+    });
+    const { cluster, leaf } = await hub.server.varz();
+    const member = await start({
+      config: `cluster { name: east, listen: "127.0.0.1:-1", routes: [ "nats-route://127.0.0.1:${cluster.cluster_port}" ] }`,
+    });
+    const spoke = await start({
+      config: `leafnodes { remotes: [ { url: "nats-leaf://a:p@127.0.0.1:${leaf.port}" } ] }`,
+    });
+    await until(
+      async () => (await hub.server.routez()).num_routes > 0 && (await hub.server.leafz()).leafnodes === 1,
+      () => "a route and a leaf node are there",
+    );
+    expect((await member.server.routez({ subscriptions: "subjects" })).routes[0]?.remote_name).toBe("hub");
+    expect((await hub.server.leafz({ account: "A" })).leafs.map(({ account }) => account)).toEqual(["A"]);
+    expect((await hub.server.leafz({ account: "$G" })).leafs).toEqual([]);
+    expect((await hub.server.gatewayz()).outbound_gateways).toEqual({});
+    const counted = await hub.server.accstatz({ accounts: ["A"] });
+    expect(counted.account_statz.map(({ leafnodes }) => leafnodes)).toEqual([1]);
+    expect(await hub.server.accountz()).toMatchObject({ accounts: ["$G", "A", "$SYS"] });
+    expect(await hub.server.accountz("A")).toMatchObject({ account_detail: { leafnode_connections: 1 } });
+    await Promise.all([hub, member, spoke].map(({ server }) => server.stop()));
+  });
+
+  test("healthz() and metrics() say what their pages say", async () => {
+    const { server } = await start({ serverName: "measured" });
+    expect(JSON.parse(JSON.stringify(await server.healthz()))).toEqual({ status: "ok", status_code: 200 });
+    expect(await server.metrics()).toContain(`gnatsd_varz_connections{server_id="${server.id}"} 0\n`);
     await server.stop();
   });
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { gatewayz } from "../../monitor/gatewayz.ts";
-import { leafz } from "../../monitor/leafz.ts";
-import { routez } from "../../monitor/routez.ts";
+import { leafzReport } from "../../monitor/leafz.ts";
+import { routezReport } from "../../monitor/routez.ts";
 import type { ServerSnapshot } from "../../monitor/snapshots/server.ts";
 import type { MonitorSource } from "../../monitor/source.ts";
 import type { GatewayRecord, LeafRecord, LinkRecord, RouteRecord } from "../../shard/links/link_records.ts";
@@ -43,7 +43,7 @@ test("routeSnapshot() makes the entries of /routez", () => {
     account: "$SYS",
   };
   const routes = { importPermission: null, exportPermission: null, routes: [routeSnapshot(record)] };
-  expect(JSON.parse(JSON.stringify(routez(SERVER, routes, "detail"))).routes).toEqual([
+  expect(JSON.parse(JSON.stringify(routezReport(SERVER, routes, "detail"))).routes).toEqual([
     {
       rid: 7,
       remote_id: "NB",
@@ -135,7 +135,7 @@ test("leaf links are in /leafz, and among the connections", () => {
     isWebSocket: false,
     proxyKey: "",
   };
-  const report = JSON.parse(JSON.stringify(leafz(SERVER, [leafnodeSnapshot(leaf)], true)));
+  const report = JSON.parse(JSON.stringify(leafzReport(SERVER, [leafnodeSnapshot(leaf)], true)));
   expect(report.leafs).toEqual([
     {
       id: 7,
