@@ -203,6 +203,12 @@ export class EpollPoller implements Poller, Dialler {
     return result >= 0 ? result : this.#failure(READ_FAILED);
   }
 
+  readInto(slot: number, bytes: Uint8Array, start: number, end: number): number {
+    const address = this.#posix.addressOf(bytes) + start;
+    const result = this.#posix.recv(this.#fds[slot]!, address, end - start, 0);
+    return result >= 0 ? result : this.#failure(READ_FAILED);
+  }
+
   writeGathered(slot: number, iovecOffset: number, count: number): number {
     const result = this.#posix.writev(this.#fds[slot]!, this.memoryBase + iovecOffset, count);
     return result >= 0 ? result : this.#failure(WRITE_FAILED);

@@ -3,6 +3,7 @@
 import { assert } from "../base/assert.ts";
 import {
   type HandedStream,
+  NOT_INTO,
   type Poller,
   READ_FAILED,
   READABLE,
@@ -142,6 +143,11 @@ export abstract class LayeredPoller<Stream extends LayerStream> implements Polle
       else this.#withNews.delete(stream);
     }
     return count;
+  }
+
+  readInto(slot: number, bytes: Uint8Array, start: number, end: number): number {
+    if (this.#streams[slot] != null) return NOT_INTO;
+    return this.#told(this.#inner.readInto(slot, bytes, start, end), "");
   }
 
   writeGathered(slot: number, iovecOffset: number, count: number): number {

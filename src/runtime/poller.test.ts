@@ -119,6 +119,21 @@ for (const [name, subject] of Object.entries(subjects)) {
       expect(poller.wait(0)).toBe(0);
     });
 
+    test("readInto() reads to a part of a private buffer, and fails as read() does", async () => {
+      const poller = openPoller();
+      const client = await connectTo(poller, 5);
+      const own = new Uint8Array(new ArrayBuffer(16));
+      expect(poller.readInto(5, own, 0, 16)).toBe(WOULD_BLOCK);
+      client.write("hello world");
+      await waitFor(poller, 5, READABLE);
+      expect(poller.readInto(5, own, 3, 8)).toBe(5);
+      expect(new TextDecoder().decode(own)).toBe(`\0\0\0hello${"\0".repeat(8)}`);
+      expect((await readText(poller, 5, 6)).text).toBe(" world");
+      client.end();
+      await waitFor(poller, 5, READABLE);
+      expect(poller.readInto(5, own, 0, 16)).toBe(0);
+    });
+
     test("reports the end of the stream as a read of 0, again and again", async () => {
       const poller = openPoller();
       const client = await connectTo(poller, 0);

@@ -16,6 +16,8 @@ export const WOULD_BLOCK = -1;
 export const READ_FAILED = -2;
 /** The connection is lost; `lastError()` says how. */
 export const WRITE_FAILED = -2;
+/** The stream reads to the shared memory only. */
+export const NOT_INTO = -3;
 
 /**
  * What a stream is made of: a connected non-blocking fd for the epoll poller, a `node:net` socket for the runtime
@@ -94,6 +96,11 @@ export interface Poller extends Streams {
    * taken in everything that was read, and everything written is out.
    */
   handOver(slot: number): HandedStream;
+  /**
+   * Like `read`, to `bytes[start, end)` of a view that lies over an `ArrayBuffer` of its own. Returns NOT_INTO where a
+   * layer needs the shared memory for what it reads. For long reads: the address is looked up each time.
+   */
+  readInto(slot: number, bytes: Uint8Array, start: number, end: number): number;
   /** Says which of READABLE and WRITABLE to report. Cheap if nothing changes. */
   setInterest(slot: number, readable: boolean, writable: boolean): void;
   /** Closes the connection once written bytes are out, and drops its events of this turn. */

@@ -160,8 +160,12 @@ export class SocketPoller implements Poller, Dialler, TlsLayer {
   }
 
   read(slot: number, offset: number, lengthBytes: number): number {
+    return this.readInto(slot, this.#memory, offset, offset + lengthBytes);
+  }
+
+  readInto(slot: number, bytes: Uint8Array, start: number, end: number): number {
     const stream = this.#streamOf(slot);
-    const result = stream.read(this.#memory, offset, lengthBytes);
+    const result = stream.read(bytes, start, end - start);
     if (result === READ_FAILED) this.#lastError = stream.errorText();
     return result;
   }

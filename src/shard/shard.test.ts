@@ -51,6 +51,29 @@ describe("Shard", () => {
     expect(client.take()).toContain("-ERR 'maximum control line exceeded'\r\n");
   });
 
+  test("reads large messages straight to where they are collected, in pieces of any length", () => {
+    const harness = new ShardHarness(1);
+    const [publisher, subscriber] = [harness.connect(), harness.connect()];
+    subscriber.send("SUB > 1\r\n");
+    harness.settle();
+    // The lengths are around the least that is read in this way; the last piece of a message also begins the next one.
+    const payloads = [100_000, 200_000, 900_000].map((length) =>
+      Array.from({ length }, (_, i) => String.fromCharCode(97 + ((i * 7) % 26))).join(""),
+    );
+    const sent = payloads.map((payload) => pub("large", payload) + pub("small", "x")).join("");
+    for (const pieceBytes of [65_535, 65_536, 99_000, 131_072, 600_001, sent.length]) {
+      for (let from = 0; from < sent.length; from += pieceBytes) {
+        publisher.send(sent.slice(from, from + pieceBytes));
+        harness.settle();
+      }
+      const expected = payloads
+        .map((payload) => msg("large", "1", payload) + msg("small", "1", "x"))
+        .join("");
+      expect(subscriber.take() === expected).toBe(true);
+    }
+    expect(harness.pollers[0]!.bytesReadInto).toBeGreaterThan((6 * 900_000) / 2);
+  });
+
   test("survives an endless line although max_control_line is larger than the receive buffer", () => {
     const harness = new ShardHarness(1, { maxControlLineBytes: 2 ** 31 - 1 });
     const client = harness.connect();

@@ -13,7 +13,7 @@ import type { PayloadTraceOptions } from "../../protocol/trace.ts";
 import type { S2Effort, S2Layer } from "../../runtime/s2/s2_layer.ts";
 import { S2_BETTER, S2_BLOCK_BYTES_MAX, S2_FAST, S2_STORED } from "../../runtime/s2/s2_region.ts";
 import { type Connection, STATE_CLOSING } from "../../shard/connection.ts";
-import type { LinkShard } from "../../shard/links/link_host.ts";
+import type { Collected, LinkShard } from "../../shard/links/link_host.ts";
 import { bytesOf } from "../../subject/byte_string.ts";
 import type {
   CompressionLevel,
@@ -82,7 +82,7 @@ export class HostLink implements LinkConnection, ReceivingLink {
   registered: Link | null = null;
   /** Whether it is for one account that is not defined here now, so that nobody gets what it sends. */
   isOfUnknownAccount = false;
-  collected: ReceivingLink["collected"] = null;
+  collected: Collected | null = null;
   hasTurned = false;
   #isCompressed = false;
   /** Whether this server dialled the peer, or the peer has logged in. More of its bytes may then wait here. */

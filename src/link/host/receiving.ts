@@ -17,7 +17,7 @@ import {
   REASON_RING_FULL,
 } from "../../memory/layout.ts";
 import { type Connection, STATE_CLOSING, STATE_WAITING } from "../../shard/connection.ts";
-import type { LinkShard } from "../../shard/links/link_host.ts";
+import type { Collected, LinkShard } from "../../shard/links/link_host.ts";
 import type { LinkPeer } from "../core/link.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import { parseOperation } from "../core/operation_parser.ts";
@@ -47,11 +47,6 @@ export interface ReceivingLink {
    * `LinkWishes.file`.
    */
   filePlain(start: number, end: number): number;
-}
-
-interface Collected {
-  readonly bytes: Uint8Array;
-  length: number;
 }
 
 export class Receiving {
@@ -179,7 +174,7 @@ export class Receiving {
       case "incomplete": {
         if (parsed.bytesWanted <= IN_PLACE_BYTES_MAX) return -parsed.next;
         // The part that has come moves out of the receive buffer at once.
-        link.collected = { bytes: this.#shard.outbound.payloads.take(parsed.bytesWanted), length: 0 };
+        link.collected = { bytes: this.#shard.outbound.payloads.take(parsed.bytesWanted), filled: 0 };
         this.#collect(link, link.collected, parsed.next, end);
         return end;
       }
@@ -191,11 +186,11 @@ export class Receiving {
    * of bytes.
    */
   #collect(link: ReceivingLink, collected: Collected, start: number, end: number): number {
-    const { bytes, length } = collected;
-    const count = Math.min(end - start, bytes.length - length);
-    bytes.set(this.#bytes.subarray(start, start + count), length);
-    collected.length += count;
-    if (collected.length === bytes.length) {
+    const { bytes, filled } = collected;
+    const count = Math.min(end - start, bytes.length - filled);
+    bytes.set(this.#bytes.subarray(start, start + count), filled);
+    collected.filled += count;
+    if (collected.filled === bytes.length) {
       link.collected = null;
       this.#takeOne(link, bytes, 0, bytes.length);
       this.#shard.outbound.payloads.release(bytes);

@@ -19,7 +19,7 @@ import type { S2Layer } from "../../runtime/s2/s2_layer.ts";
 import type { WebSocketLayer } from "../../runtime/websocket/websocket_layer.ts";
 import type { Connection } from "../../shard/connection.ts";
 import type { HandedLeaf } from "../../shard/links/handed_leaf.ts";
-import type { LinkHost, LinkShard, WriteLimits } from "../../shard/links/link_host.ts";
+import type { Collected, LinkHost, LinkShard, WriteLimits } from "../../shard/links/link_host.ts";
 import type { LinksSetup } from "../../shard/links/links_setup.ts";
 import type { LinkControl } from "../../shard/shard_messages.ts";
 import { TIMER_LINKS } from "../../shard/timers.ts";
@@ -180,6 +180,10 @@ export class ShardLinks implements LinkHost, LinkEvents {
     this.#replies.sweepLater();
     link.noteActivity();
     return rest;
+  }
+
+  collected(connection: Connection): Collected | null {
+    return this.#connections.of(connection).collected;
   }
 
   labelOf(connection: Connection): string {

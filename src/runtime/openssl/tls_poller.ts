@@ -214,6 +214,11 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
     return this.#readSecure(slot, this.memoryBase + offset, lengthBytes);
   }
 
+  readInto(slot: number, bytes: Uint8Array, start: number, end: number): number {
+    if (this.#states[slot] === PLAIN) return this.#plainly(this.#inner.readInto(slot, bytes, start, end));
+    return this.#readSecure(slot, this.#posix.addressOf(bytes) + start, end - start);
+  }
+
   writeGathered(slot: number, iovecOffset: number, count: number): number {
     if (this.#states[slot] === PLAIN)
       return this.#plainly(this.#inner.writeGathered(slot, iovecOffset, count));

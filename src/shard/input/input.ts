@@ -5,7 +5,7 @@
  */
 import { READ_BYTES, READ_BYTES_FEW } from "../../memory/map.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
-import { HANGUP, READ_FAILED, READABLE, WOULD_BLOCK } from "../../runtime/poller.ts";
+import { HANGUP, NOT_INTO, READ_FAILED, READABLE, WOULD_BLOCK } from "../../runtime/poller.ts";
 import type { ClientProtocol } from "../client/client_protocol.ts";
 import type { Handshakes } from "../client/handshakes.ts";
 import {
@@ -20,6 +20,13 @@ import type { ShardContext } from "../context.ts";
 import type { LinkHost } from "../links/link_host.ts";
 import type { Publishing } from "../publishing.ts";
 import type { KeptInput } from "./kept_input.ts";
+
+/** The most that is read at once straight to where a large message is collected. */
+const READ_INTO_BYTES = 512 * 1024;
+/** Less than this is read to the receive buffer, together with what follows it. */
+const READ_INTO_BYTES_MIN = 64 * 1024;
+/** The line break at the end is read to the receive buffer, so that whoever collects the message sees its end. */
+const LAST_BYTES = 2;
 
 type InputShard = Pick<ShardContext, "poller" | "receiveBuffers" | "outbound" | "close" | "pause" | "log">;
 
@@ -105,6 +112,7 @@ export class Input {
       else this.hold(connection);
       return;
     }
+    if (this.#readCollected(connection)) return;
     const from = this.#kept.restore(connection, this.#shard.receiveBuffers.take(connection.keptLength));
     // A client whose login may have to wait must not make the server keep much more than its CONNECT meanwhile.
     const mayWait = connection.state === STATE_NEW && this.#protocol.logins.isRequired(connection);
@@ -114,6 +122,23 @@ export class Input {
     if (count === WOULD_BLOCK) return;
     if (count <= 0) this.#end(connection, count);
     else this.#take(connection, from + count);
+  }
+
+  /**
+   * Reads the rest of a large message straight to where it is collected. Returns false if there is none, or if the rest
+   * must be read as usual.
+   */
+  #readCollected(connection: Connection): boolean {
+    const collected = connection.isLink ? this.#links!.collected(connection) : connection.large;
+    if (collected === null || connection.keptLength > 0 || connection.readsLittle) return false;
+    const { bytes, filled } = collected;
+    if (bytes.length - filled < READ_INTO_BYTES_MIN) return false;
+    const end = Math.min(bytes.length - LAST_BYTES, filled + READ_INTO_BYTES);
+    const count = this.#shard.poller.readInto(connection.slot, bytes, filled, end);
+    if (count === NOT_INTO) return false;
+    if (count > 0) collected.filled += count;
+    else if (count !== WOULD_BLOCK) this.#end(connection, count);
+    return true;
   }
 
   /** Closes a connection that has nothing to read any more: the other side has closed, or the read failed. */

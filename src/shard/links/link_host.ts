@@ -53,6 +53,13 @@ export interface WriteLimits {
   readonly isRetried: boolean;
 }
 
+/** What has come of a message or line that is too long for the receive buffer. */
+export interface Collected {
+  /** As long as all of it. Lies over an `ArrayBuffer` of its own. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  filled: number;
+}
+
 /** The links as their shard drives them. */
 export interface LinkHost {
   /** The rules that this shard's plans follow. */
@@ -67,6 +74,8 @@ export interface LinkHost {
    * Carries out the operations in `[start, end)` of the shared memory. Returns where an incomplete operation begins.
    */
   receive(connection: Connection, start: number, end: number): number;
+  /** The operation that is being collected, null if none is. */
+  collected(connection: Connection): Collected | null;
   /** The name of a link in log lines. */
   labelOf(connection: Connection): string;
   /** How long what is queued for a link may take to leave. */

@@ -69,6 +69,7 @@ export class FakePoller implements Poller {
   isStopped = false;
   /** The most pieces that one call of writeGathered() had. */
   piecesMax = 0;
+  bytesReadInto = 0;
   readonly #bytes: Uint8Array;
   readonly #words: Int32Array;
   readonly #offered = new Map<number, FakeSocket>();
@@ -156,14 +157,24 @@ export class FakePoller implements Poller {
   }
 
   read(slot: number, offset: number, lengthBytes: number): number {
+    return this.#read(slot, this.#bytes, offset, offset + lengthBytes);
+  }
+
+  readInto(slot: number, bytes: Uint8Array, start: number, end: number): number {
+    const count = this.#read(slot, bytes, start, end);
+    this.bytesReadInto += Math.max(count, 0);
+    return count;
+  }
+
+  #read(slot: number, bytes: Uint8Array, start: number, end: number): number {
     const socket = this.#socket(slot);
     const piece = socket.toServer.shift();
     if (piece === undefined) {
       if (socket.isReset) return READ_FAILED;
       return socket.isEnded ? 0 : WOULD_BLOCK;
     }
-    const count = Math.min(piece.length, lengthBytes);
-    this.#bytes.set(piece.subarray(0, count), offset);
+    const count = Math.min(piece.length, end - start);
+    bytes.set(piece.subarray(0, count), start);
     if (count < piece.length) socket.toServer.unshift(piece.subarray(count));
     return count;
   }
