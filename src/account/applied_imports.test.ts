@@ -38,6 +38,8 @@ describe("AppliedStreamImport", () => {
     expect(stream("st.*.*", "in.$2.$1").covers("in.b.a")).toBe(false);
     expect(stream("a.>", "x.>").covers("a")).toBe(false);
     expect(stream("a", "b").covers("a")).toBe(true);
+    expect(stream("a.*", "b.*").covers("a.>")).toBe(true);
+    expect(stream("a.>", "b.>").covers("a.")).toBe(false);
   });
 });
 

@@ -1,6 +1,5 @@
 import { byteStringOfText, bytesOf } from "../subject/byte_string.ts";
-import { isSubset } from "../subject/subset.ts";
-import { isLiteralText } from "../subject/text.ts";
+import { isLiteralText, subjectMatchesText } from "../subject/text.ts";
 import { compileTransform } from "../subject/transform.ts";
 import type { AccountDefinition, ServiceImport, StreamImport } from "./definition.ts";
 
@@ -24,7 +23,7 @@ export class AppliedStreamImport {
 
   /** Whether a message published on `subject` in the exporting account is delivered here too. */
   covers(subject: string): boolean {
-    return isSubset(subject, this.#from);
+    return subjectMatchesText(this.#from, subject);
   }
 
   /** The local subject of a message that is covered. */
@@ -56,7 +55,7 @@ export class AppliedServiceImport {
 
   /** Whether a message published here on `subject` is a request. */
   covers(subject: string): boolean {
-    return isSubset(subject, this.#local);
+    return subjectMatchesText(this.#local, subject);
   }
 
   /** The subject in the exporting account, before its mappings, of a request that is covered. */
@@ -72,7 +71,7 @@ export class AppliedServiceImport {
 
 /** Whether what is published on a subject of an account is a request to a service that it imports. */
 export function importsService({ serviceImports }: AccountDefinition, subject: string): boolean {
-  return serviceImports.some(({ local }) => isSubset(byteStringOfText(subject), byteStringOfText(local)));
+  return serviceImports.some(({ local }) => subjectMatchesText(local, subject));
 }
 
 function renaming(source: string, destination: string): Renaming {

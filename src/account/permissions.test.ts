@@ -37,9 +37,11 @@ describe("canPublish()", () => {
     expect(permissions({ publish: lists(undefined, ["a"]) }).canPublish("b")).toBe(true);
   });
 
-  test("no entry meets what a mapping has lost", () => {
-    expect(permissions({ publish: lists([">"]) }).canPublish("")).toBe(false);
-    expect(permissions({ publish: lists(undefined, [">"]) }).canPublish("")).toBe(true);
+  test("no entry meets an empty token, or what a mapping has lost", () => {
+    for (const subject of ["", ".", "a..b", ".a", "a."]) {
+      expect(permissions({ publish: lists(["*.*", ">"]) }).canPublish(subject)).toBe(false);
+      expect(permissions({ publish: lists(undefined, [">"]) }).canPublish(subject)).toBe(true);
+    }
   });
 
   test("who may answer requests may publish nothing else, unless a list says so", () => {
@@ -80,6 +82,14 @@ describe("canSubscribe()", () => {
     expect(user.canSubscribe("foo", "*.dev")).toBe(true);
     expect(user.canSubscribe("foo", "a.prod")).toBe(false);
     expect(user.canSubscribe("foo", "")).toBe(false);
+    expect(permissions({ subscribe: lists(["foo *"]) }).canSubscribe("foo", ">")).toBe(false);
+  });
+
+  test("no entry meets an empty token", () => {
+    for (const subject of [".", "a..b", ".a", "a."]) {
+      expect(permissions({ subscribe: lists([">"]) }).canSubscribe(subject, "")).toBe(false);
+      expect(permissions({ subscribe: lists(undefined, [">"]) }).canSubscribe(subject, "")).toBe(true);
+    }
   });
 
   test("a denied subject refuses plain and queue, a denied queue group only that", () => {

@@ -4,7 +4,8 @@
  */
 import type { Permissions, ResponsePermission, SubjectPermission } from "../config/permissions.ts";
 import { byteStringOfText } from "../subject/byte_string.ts";
-import { areTokensSubset, intersection } from "../subject/subset.ts";
+import { areTokensSubset, intersection, isSubset } from "../subject/subset.ts";
+import { areTokensMatching } from "../subject/text.ts";
 
 /** An entry of a list: a pattern, and after a blank the queue groups it is about, "" for none. */
 interface Entry {
@@ -39,12 +40,11 @@ export class UserPermissions {
   }
 
   /**
-   * Whether the lists allow publishing to the subject, whose wildcards count as ordinary tokens. A mapping that loses a
-   * message leaves "" as its subject, which no entry matches.
+   * Whether the lists allow publishing to the subject, whose wildcards count as ordinary tokens. No entry matches a
+   * subject with an empty token, such as the "" that a mapping leaves of a message it loses.
    */
   canPublish(subject: string): boolean {
     const { allow, deny } = this.#publish;
-    if (subject === "") return allow === null;
     const tokens = subject.split(".");
     const isAllowed =
       allow === null || this.#allowedLiterals.has(subject) || allow.some((entry) => meets(entry, tokens));
@@ -55,11 +55,12 @@ export class UserPermissions {
    * Whether a subscription is allowed; `queue` is "" for a plain one. One entry must allow everything that the
    * subscription can match. nats-server also lets `foo.>` through an allowed `foo.*`, which is more than that entry
    * allows. If an allowed entry about queue groups matches the subject, it decides alone; a denied entry about them
-   * only adds to what is denied.
+   * only adds to what is denied. As in `canPublish`, no entry matches a subject with an empty token.
    */
   canSubscribe(subject: string, queue: string): boolean {
     const { allow, deny } = this.#subscribe;
     const tokens = subject.split(".");
+    if (tokens.includes("")) return allow === null;
     if (allow !== null) {
       const covering = allow.filter((entry) => areTokensSubset(tokens, entry.tokens));
       if (!isNamed(covering, queue)) return false;
@@ -94,15 +95,7 @@ function parseEntry(text: string): Entry {
 
 /** Whether an entry matches a subject as it is published or subscribed to, whose wildcards count as ordinary tokens. */
 function meets({ tokens: wanted }: Entry, tokens: readonly string[]): boolean {
-  return areMatching(wanted, tokens);
-}
-
-function areMatching(wanted: readonly string[], tokens: readonly string[]): boolean {
-  const isOpen = wanted.at(-1) === ">";
-  if (isOpen ? tokens.length < wanted.length : tokens.length !== wanted.length) return false;
-  const fixed = isOpen ? wanted.length - 1 : wanted.length;
-  for (let i = 0; i < fixed; i++) if (wanted[i] !== "*" && wanted[i] !== tokens[i]) return false;
-  return true;
+  return areTokensMatching(wanted, tokens);
 }
 
 /** Whether the entries that match a subject apply to such a subscription. */
@@ -117,6 +110,7 @@ function concerns(entry: { readonly queue: string }, queue: string): boolean {
   return entry.queue === "" || isQueueMatch(entry.queue, queue);
 }
 
+/** Wildcards in the name of a queue group are wildcards here: `*` covers no group that is called `>`. */
 function isQueueMatch(pattern: string, queue: string): boolean {
-  return queue !== "" && (pattern === queue || areMatching(pattern.split("."), queue.split(".")));
+  return queue !== "" && (pattern === queue || isSubset(queue, pattern));
 }

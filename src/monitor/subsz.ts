@@ -1,3 +1,4 @@
+import { subjectMatchesText } from "../subject/text.ts";
 import { formatTime, type Integer, omitEmpty } from "./go_json.ts";
 import { failed, type Outcome, succeeded } from "./outcome.ts";
 import { pageBounds, pageOf } from "./page.ts";
@@ -89,7 +90,7 @@ export function selectSubscriptions(
   if (!query.isListed) return { matchCount, page };
   for (const subscription of subscriptions) {
     if (query.account !== "" && subscription.account !== query.account) continue;
-    if (query.testSubject !== "" && !receives(subscription.subject, query.testSubject)) continue;
+    if (query.testSubject !== "" && !subjectMatchesText(subscription.subject, query.testSubject)) continue;
     if (matchCount >= query.start && matchCount < query.end) page.push(subscription);
     matchCount += 1;
   }
@@ -98,19 +99,4 @@ export function selectSubscriptions(
 
 function isLiteralSubject(subject: string): boolean {
   return subject.split(".").every((token) => token !== "" && token !== "*" && token !== ">");
-}
-
-/** Whether a subscription on `pattern` receives a message on the literal `subject`. */
-function receives(pattern: string, subject: string): boolean {
-  const patternTokens = pattern.split(".");
-  const subjectTokens = subject.split(".");
-  const last = patternTokens.length - 1;
-  if (patternTokens[last] === ">") {
-    if (subjectTokens.length <= last) return false;
-  } else if (subjectTokens.length !== patternTokens.length) {
-    return false;
-  }
-  return patternTokens.every(
-    (token, place) => token === "*" || token === subjectTokens[place] || (token === ">" && place === last),
-  );
 }

@@ -1,7 +1,7 @@
 // The rules of tokens.ts and matching.ts for subjects that come as text: from the configuration, from JWTs, or from the
 // embedding program. Cold.
 
-import { subjectMatches, subjectsCollide } from "./matching.ts";
+import { subjectsCollide } from "./matching.ts";
 
 const encoder = new TextEncoder();
 
@@ -23,11 +23,21 @@ export function isLiteralText(subject: string): boolean {
   return !(subject.includes("*") || subject.includes(">")) || !HAS_WILDCARD_TOKEN.test(subject);
 }
 
-/** `subjectMatches` for text. */
+/** `subjectMatches` for text or byte strings. */
 export function subjectMatchesText(pattern: string, literal: string): boolean {
-  const patternBytes = encoder.encode(pattern);
-  const literalBytes = encoder.encode(literal);
-  return subjectMatches(patternBytes, 0, patternBytes.length, literalBytes, 0, literalBytes.length);
+  return areTokensMatching(pattern.split("."), literal.split("."));
+}
+
+/** The same for subjects that are split already. */
+export function areTokensMatching(pattern: readonly string[], literal: readonly string[]): boolean {
+  const isOpen = pattern.at(-1) === ">";
+  if (isOpen ? literal.length < pattern.length : literal.length !== pattern.length) return false;
+  const fixedCount = isOpen ? pattern.length - 1 : pattern.length;
+  for (const [i, token] of literal.entries()) {
+    if (token === "") return false;
+    if (i < fixedCount && pattern[i] !== "*" && pattern[i] !== token) return false;
+  }
+  return true;
 }
 
 /** `subjectsCollide` for text. */

@@ -15,12 +15,13 @@ const PERMISSIONS = {
   denyFooBar: `{ subscribe: { deny: "foo.bar" } }`,
   denyWild: `{ subscribe: { deny: ["foo.*", "x.y"] } }`,
   queues: `{ subscribe: ["plain", "bar v1", "baz *.dev", "any >", "both", "both v1"] }`,
-  queueDeny: `{ subscribe: { deny: ["foo adm", "gone", "wild *.x"] } }`,
+  queueDeny: `{ subscribe: { deny: ["foo adm", "gone", "wild *.x", "star *"] } }`,
   bothDenied: `{ subscribe: { deny: ["foo", "foo adm", "*.b", "a.> adm"] } }`,
   emptyPublish: `{ publish: [], subscribe: [] }`,
   emptyAllow: `{ publish: { allow: [] }, subscribe: { allow: [] } }`,
   emptyMaps: `{ publish: {}, subscribe: {} }`,
   oldNames: `{ import: "in", export: "out" }`,
+  everything: `{ publish: ">", subscribe: [">", "*.*"] }`,
   nothing: `{ publish: { deny: ">" }, subscribe: { deny: ">" } }`,
 } as const;
 
@@ -366,6 +367,25 @@ row("§2.3 a malformed subject: the violation with an allow list, else Invalid S
     await free.roundTrip();
     free.destroy();
   }
+});
+
+row("§2.3 no entry of a list matches a subject with an empty token", async () => {
+  for (const subject of ["foo..bar", ".foo", "foo.", "."]) {
+    const allowed = await as("everything");
+    allowed.send(`SUB ${subject} 1\r\nPUB ${subject} 0\r\n\r\n`);
+    await allowed.expect(subscribeViolation(subject) + publishViolation(subject));
+    await allowed.roundTrip();
+    allowed.destroy();
+    const denied = await as("nothing");
+    denied.send(`SUB ${subject} 1\r\nPUB ${subject} 0\r\n\r\n`);
+    await denied.expect("-ERR 'Invalid Subject'\r\n");
+    await denied.roundTrip();
+    denied.destroy();
+  }
+});
+
+row("§2.3 queue groups are denied by a pattern that covers their whole name as a pattern", async () => {
+  await expectSubscribes("queueDeny", { allowed: ["star >", "star a.b"], refused: ["star a", "star *"] });
 });
 
 row("§2.5 no inbox is implied", () =>

@@ -41,7 +41,7 @@ for (const subject of [
   );
 }
 
-for (const reply of ["_R_", "$JS.ACK", "_GR_.", "$GR.", "$NRG.a", "$SYS.a", "$JS.API"]) {
+for (const reply of ["_R_", "$JS.ACK", "$JS.ACK.", "_GR_.", "$GR.", "$NRG.a", "$SYS.a", "$JS.API"]) {
   row(`§7 ${reply} is an ordinary reply`, () =>
     expectOpen(`SUB foo 1\r\nPUB foo ${reply} 1\r\nx\r\n`, `MSG foo 1 ${reply} 1\r\nx\r\n`),
   );

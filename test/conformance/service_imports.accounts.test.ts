@@ -129,6 +129,14 @@ row("§4.2 wildcards of `to` change places", () =>
   }),
 );
 
+row("§4.2 a wildcard in a subject that is published is an ordinary token to `*` of an import", () =>
+  withPair("w.*.*", async (responder, requester) => {
+    for (const token of [">", "*"]) {
+      expect((await request(requester, responder, `wi.${token}.a`)).subject).toBe(`w.a.${token}`);
+    }
+  }),
+);
+
 row("§4.2 a part of an exported tree under another root", () =>
   withPair("tree.>", async (responder, requester) => {
     const message = await request(requester, responder, "branch.x.y");

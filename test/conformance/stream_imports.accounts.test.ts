@@ -112,6 +112,13 @@ row("§4.2 §8.82 to: wildcards change places", async () => {
   });
 });
 
+row("§4.2 a wildcard in a subject that is published is an ordinary token to `*` of an import", () =>
+  withPair("IMP", ["in.>"], async (publisher, listener) => {
+    publisher.send("PUB st.a.> 1\r\n1\r\nPUB st.a.* 1\r\n2\r\n");
+    await listener.expect("MSG in.>.a 1 1\r\n1\r\nMSG in.*.a 1 1\r\n2\r\n");
+  }),
+);
+
 row("§4.2 to: a literal gets another name", () =>
   withPair("IMP", ["renamed", "*"], async (publisher, listener) => {
     publisher.send("PUB lit 0\r\n\r\n");

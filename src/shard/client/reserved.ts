@@ -2,8 +2,8 @@
  * Subjects that servers use among themselves: clients may neither publish to them nor ask for replies there.
  * Source: nats-server `processInboundClientMsg`, `isReservedReply`.
  */
-/** A gateway prefix without anything behind its dot is an ordinary subject. */
-const NEED_MORE_BYTES = new Set(["_GR_.", "$GR."]);
+/** These prefixes without anything behind their dot are ordinary subjects. */
+const NEED_MORE_BYTES = new Set(["$JS.ACK.", "_GR_.", "$GR."]);
 const RESERVED_SUBJECTS = ["_GR_.", "$GR."].map(asBytes);
 /** Subjects of servers with JetStream; clients of the system account may use them, too. */
 const RAFT = asBytes("$NRG.");
