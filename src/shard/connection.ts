@@ -174,7 +174,7 @@ export class Connection {
   /** Round-trip time in milliseconds; 0 before it is known. */
   rttMs = 0;
   hasSentFirstPong = false;
-  /** Whether a CONNECT has been accepted. */
+  /** Whether a CONNECT has been accepted, or the client was let in without one: the next one is its second. */
   hasConnected = false;
   /** Whether the pedantic error about the message being received was sent. */
   hasComplained = false;

@@ -311,6 +311,18 @@ rowsInParallel(
       await client.expect("PONG\r\nPONG\r\n");
     },
 
+    "§8.10 no_auth_user: a CONNECT that comes later counts as the second": async () => {
+      await using server = await ServerProcess.start({
+        config: "no_auth_user: a\nauthorization { users: [ {user: a, password: p} ] }",
+      });
+      const client = await server.connect();
+      client.send(`SUB foo 1\r\nPING\r\nCONNECT {"verbose":false,"protocol":1}\r\nPUB foo 0\r\n\r\n`);
+      await client.expect("+OK\r\nPONG\r\n");
+      // Its subscription is gone, and the INFO that follows the first PONG would have come then.
+      await client.roundTrip();
+      await client.roundTrip();
+    },
+
     "§8.10 no_auth_user: a CONNECT into another account leaves nothing behind": async () => {
       await using server = await ServerProcess.start({
         config: `no_auth_user: a

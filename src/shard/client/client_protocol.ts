@@ -516,7 +516,7 @@ export class ClientProtocol {
     }
     this.#estimateRoundTrip(connection);
     connection.state = STATE_CONNECTED;
-    connection.hasConnected ||= hasAsked;
+    connection.hasConnected = true;
     this.applyOptions(connection);
     if (connect.verbose && hasAsked) this.#send(connection, OK_LINE, "OK");
   }

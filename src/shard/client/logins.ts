@@ -126,7 +126,7 @@ export class Logins {
   /** Decides by the new rules after a reload came in between, under which the waiting client may be somebody else. */
   #decideByNewRules(connection: Connection): void {
     connection.state = STATE_NEW;
-    this.decide(connection, connection.options === DEFAULT_CONNECT_OPTIONS);
+    this.decide(connection, isWithoutConnect(connection));
     if (connection.state !== STATE_WAITING) this.#shard.resumeInput(connection);
   }
 
@@ -251,7 +251,7 @@ export class Logins {
       this.#shard.close(connection, CloseReason.ClientClosed);
       return;
     }
-    const request = requestOfLogin(before, requestOf(connection, !connection.hasConnected), connection.login);
+    const request = requestOfLogin(before, requestOf(connection, isWithoutConnect(connection)), connection.login);
     const verdict = this.#judge.judge(request);
     connection.loginNumber++;
     if (verdict === null) this.#ask(connection, request, true);
@@ -310,6 +310,11 @@ function awaitsRules({ state, judgedByRules }: Connection): boolean {
 
 function isLoginRequired({ webSocket }: Connection, { client, websocket }: LoginRules): boolean {
   return (webSocket === null ? client : websocket).isAuthRequired;
+}
+
+/** Whether a client has said nothing of itself: it is somebody only if there is a user for those. */
+function isWithoutConnect({ options }: Connection): boolean {
+  return options === DEFAULT_CONNECT_OPTIONS;
 }
 
 function requestOf(connection: Connection, isImplicit: boolean): LoginRequest {
