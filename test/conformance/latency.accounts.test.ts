@@ -326,6 +326,16 @@ for (const [user, middle, service, isToldFirst, isToldLast] of [
   );
 }
 
+row("§4.7 200: an answer that nobody listens for", () =>
+  withParties("always", async ({ responder, requester, listener }) => {
+    requester.send("PUB always unheard 2\r\nhi\r\n");
+    const { reply } = await readMessage(responder);
+    responder.send(`PUB ${reply} 2\r\nok\r\n`);
+    const sample = await readSample(listener, "lat.always");
+    expect([sample.status, sample.responder?.acc]).toEqual([200, "EXP"]);
+  }),
+);
+
 row("§4.7 §8.90 400: a request without reply, which is delivered", () =>
   withParties("always", async ({ responder, requester, listener }) => {
     requester.send("PUB always 2\r\nhi\r\n");

@@ -489,8 +489,9 @@ export class Services {
     );
     const who = responder ?? pending.responder;
     const delivered = this.#publishing.deliver(answer) + this.#passOn(account, answer, who);
-    if (delivered === 0) this.#fail(pending, "service unavailable");
-    else this.#latencies.answered(pending, who, answeredAtMs);
+    // An answer that nobody takes is the last one, but it was given.
+    if (delivered === 0) this.#pending.remove(pending);
+    this.#latencies.answered(pending, who, answeredAtMs);
     return 1;
   }
 
