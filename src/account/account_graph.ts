@@ -150,6 +150,7 @@ export function linkService(
       exporterName: exporter.name,
       local: subjects.local,
       remote: subjects.remote,
+      exported: exported?.subject ?? "",
       share,
       responseType: exported?.responseType ?? "singleton",
       responseThresholdMs: exported?.responseThresholdMs ?? RESPONSE_THRESHOLD_MS_DEFAULT,

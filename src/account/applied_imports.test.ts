@@ -16,6 +16,7 @@ function service(local: string, remote: string): AppliedServiceImport {
     exporterName: "A",
     local: subjects.local,
     remote: subjects.remote,
+    exported: subjects.remote,
     share: false,
     responseType: "singleton",
     responseThresholdMs: 1,

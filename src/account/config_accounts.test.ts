@@ -252,6 +252,7 @@ describe("configureAccounts() resolves", () => {
         exporterName: "A",
         local: "wi.*",
         remote: "w.$1.b",
+        exported: "w.*.*",
         share: true,
         responseType: "singleton",
         responseThresholdMs: 3000,
@@ -343,14 +344,21 @@ describe("the system account", () => {
       allowTrace: false,
       isSystemExport: true,
     };
+    const connz = { remote: `$SYS.REQ.ACCOUNT.${name}.CONNZ`, exported: "$SYS.REQ.ACCOUNT.*.CONNZ" };
     return [
-      { ...service, local: "$SYS.REQ.ACCOUNT.PING.CONNZ", remote: `$SYS.REQ.ACCOUNT.${name}.CONNZ` },
-      { ...service, local: "$SYS.REQ.SERVER.PING.CONNZ", remote: `$SYS.REQ.ACCOUNT.${name}.CONNZ` },
-      { ...service, local: "$SYS.REQ.ACCOUNT.PING.STATZ", remote: `$SYS.REQ.ACCOUNT.${name}.STATZ` },
+      { ...service, ...connz, local: "$SYS.REQ.ACCOUNT.PING.CONNZ" },
+      { ...service, ...connz, local: "$SYS.REQ.SERVER.PING.CONNZ" },
+      {
+        ...service,
+        local: "$SYS.REQ.ACCOUNT.PING.STATZ",
+        remote: `$SYS.REQ.ACCOUNT.${name}.STATZ`,
+        exported: "$SYS.REQ.ACCOUNT.*.STATZ",
+      },
       {
         ...service,
         local: "$SYS.REQ.USER.INFO",
         remote: `$SYS.REQ.USER.${name}.INFO`,
+        exported: "$SYS.REQ.USER.*.INFO",
         share: true,
         responseType: "singleton" as const,
       },

@@ -60,6 +60,8 @@ export interface ServiceImport {
   readonly local: string;
   /** Transform destination in the exporting account; equal to `local` if subjects stay as they are. */
   readonly remote: string;
+  /** The subject of the export that lets this account import. */
+  readonly exported: string;
   /** Whether the exporter is told who asks. */
   readonly share: boolean;
   readonly responseType: ResponseType;

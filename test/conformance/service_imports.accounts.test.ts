@@ -21,8 +21,12 @@ const server = sharedServer({
           { service: mapped }
           { service: own }
           { service: twice }
+          { service: "back.*" }
         ]
-        imports: [ { service: { account: EXP, subject: own }, to: my.own } ]
+        imports: [
+          { service: { account: EXP, subject: own }, to: my.own }
+          { service: { account: EXP, subject: "back.*" } }
+        ]
       }
       OTHER { users: [ { user: OTHER, password: p } ], exports: [ { service: twice } ] }
       IMP {
@@ -37,6 +41,7 @@ const server = sharedServer({
           { service: { account: EXP, subject: mapped } }
           { service: { account: EXP, subject: twice } }
           { service: { account: OTHER, subject: twice } }
+          { service: { account: EXP, subject: back.a }, to: there }
         ]
       }
       PEER { users: [ { user: PEER, password: p } ], imports: [ { service: { account: EXP, subject: svc } } ] }
@@ -169,6 +174,14 @@ row("§4.2 an account imports its own service under another subject", () =>
     },
     ["EXP", "EXP"],
   ),
+);
+
+row("§4.8 a request does not enter an export that it has passed, by another import either", () =>
+  withPair("back.a", async (responder, requester) => {
+    const message = await request(requester, responder, "there");
+    expect(headerValues(message, "Nats-Request-Info")[0]).toContain(`"acc":"IMP"`);
+    await settle(requester, responder);
+  }),
 );
 
 row("§4.2 two accounts behind one local subject both get the request", async () => {

@@ -10,8 +10,9 @@ const [IN, LATE] = [6, 7];
 
 function importerOf(id: number, name: string): AccountDefinition {
   const service = {
-    ...{ exporter: OUT.id, exporterName: OUT.name, local: "ask", remote: "svc", share: false },
+    ...{ exporter: OUT.id, exporterName: OUT.name, local: "ask", remote: "svc", exported: "svc" },
     ...{
+      share: false,
       responseType: "singleton" as const,
       responseThresholdMs: 1000,
       allowTrace: false,

@@ -251,7 +251,11 @@ export class Logins {
       this.#shard.close(connection, CloseReason.ClientClosed);
       return;
     }
-    const request = requestOfLogin(before, requestOf(connection, isWithoutConnect(connection)), connection.login);
+    const request = requestOfLogin(
+      before,
+      requestOf(connection, isWithoutConnect(connection)),
+      connection.login,
+    );
     const verdict = this.#judge.judge(request);
     connection.loginNumber++;
     if (verdict === null) this.#ask(connection, request, true);

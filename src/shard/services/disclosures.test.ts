@@ -11,6 +11,7 @@ function importSharing(share: boolean): AppliedServiceImport {
     exporterName: "EXP",
     local: "ask",
     remote: "svc",
+    exported: "svc",
     share,
     responseType: "singleton",
     responseThresholdMs: 1000,

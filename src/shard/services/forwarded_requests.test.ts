@@ -31,6 +31,7 @@ function importer(more: Partial<ServiceImport> = {}): AccountDefinition {
     exporterName: EXPORTER.name,
     local: "ask.*",
     remote: "svc.$1",
+    exported: "svc.*",
     share: false,
     responseType: "singleton",
     responseThresholdMs: 60_000,

@@ -20,6 +20,7 @@ const importer = (responseType: ResponseType, responseThresholdMs = 60_000): Acc
       exporterName: EXPORTER.name,
       local: "ask",
       remote: "svc",
+      exported: "svc",
       share: false,
       responseType,
       responseThresholdMs,

@@ -8,6 +8,7 @@
  */
 import type { AppliedServiceImport } from "../../account/applied_imports.ts";
 import type { ClientInfo } from "../../account/client_info.ts";
+import type { ServiceImport } from "../../account/definition.ts";
 import { RESPONSE_THRESHOLD_MS_DEFAULT } from "../../account/exports.ts";
 import type { LatencyFailure, LatencySample } from "../../account/latency.ts";
 import { isMeasuredReply, isReplyKept } from "../../account/reply_subject.ts";
@@ -316,7 +317,9 @@ export class Services {
     const { connection, passed, ways: askedBy } = journey;
     const { accounts } = this.#shard;
     const exporter = accounts.byId(service.definition.exporter);
-    if (exporter === undefined || passed.includes(service) || passed.length > HOPS_MAX) return;
+    // What comes back to an export that it has passed goes no further.
+    const hasPassed = passed.some(({ definition }) => isSameExport(definition, service.definition));
+    if (exporter === undefined || hasPassed || passed.length > HOPS_MAX) return;
     const remote = service.remoteSubject(subject);
     const mapped = orLost(remote.text) === null ? null : exporter.map(remote.text);
     if (mapped === null) return;
@@ -512,4 +515,8 @@ export class Services {
       }
     }
   }
+}
+
+function isSameExport(a: ServiceImport, b: ServiceImport): boolean {
+  return a.exporter === b.exporter && a.exported === b.exported;
 }

@@ -17,6 +17,7 @@ const IMPORTER: AccountDefinition = {
       exporterName: "EXP",
       local: "ask",
       remote: "svc",
+      exported: "svc",
       share: true,
       responseType: "singleton",
       responseThresholdMs: 1000,
