@@ -10,6 +10,7 @@ import { REWRITTEN_REPLY, request, withPair as withPairOn } from "../support/ser
 const server = sharedServer({
   config: `
     server_name: S1
+    no_auth_user: IMP
     accounts {
       ${account("EXP", "exports: [ { service: svc }, { service: shared } ]")}
       IMP {
@@ -54,6 +55,16 @@ row("§4.6 the info header follows the request's own headers and replaces one of
     );
   }),
 );
+
+row("§4.6 a client that has sent no CONNECT has no round trip yet", async () => {
+  const responder = await login(server(), "EXP");
+  await subscribe(responder, "svc");
+  const requester = await server().connect();
+  requester.send("PUB one 2\r\nhi\r\n");
+  const { headers } = await readMessage(responder);
+  expect(headers).toBe('NATS/1.0\r\nNats-Request-Info: {"acc":"IMP"}\r\n\r\n');
+  for (const client of [responder, requester]) client.destroy();
+});
 
 row("§4.6 a responder without headers gets the payload alone", async () => {
   const responder = await login(server(), "EXP", { headers: false, no_responders: false });

@@ -476,7 +476,8 @@ export class ClientProtocol {
       Math.min(pingIntervalMs(connection, options), FIRST_PING_MS) * (1 + Math.random() * FIRST_PING_JITTER);
     timers.set(timerId(connection, TIMER_PING), nowMs + firstPingMs);
     this.#shard.traceLog.tookConnect(connection, parser.argStart, parser.argEnd);
-    this.#estimateRoundTrip(connection);
+    // Until the first PONG, the round trip is taken to be the time between INFO and the answer to it.
+    if (connection.rttMs === 0) connection.rttMs = Math.max(this.#shard.wallMs() - connection.startMs, 0.001);
     const result = parseConnectOptions(this.#bytes, parser.argStart, parser.argEnd, connection.options);
     if (!result.ok) {
       const statement = "CONNECT is not valid";
@@ -514,16 +515,10 @@ export class ClientProtocol {
       this.#shard.fail(connection, errors.ERROR_NO_RESPONDERS_REQUIRES_HEADERS);
       return;
     }
-    this.#estimateRoundTrip(connection);
     connection.state = STATE_CONNECTED;
     connection.hasConnected = true;
     this.applyOptions(connection);
     if (connect.verbose && hasAsked) this.#send(connection, OK_LINE, "OK");
-  }
-
-  /** Estimates the round trip before the first PONG: the time that passed between INFO and the answer to it. */
-  #estimateRoundTrip(connection: Connection): void {
-    if (connection.rttMs === 0) connection.rttMs = Math.max(this.#shard.wallMs() - connection.startMs, 0.001);
   }
 
   #info(connection: Connection): void {
