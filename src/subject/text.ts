@@ -33,9 +33,9 @@ export function areTokensMatching(pattern: readonly string[], literal: readonly 
   const isOpen = pattern.at(-1) === ">";
   if (isOpen ? literal.length < pattern.length : literal.length !== pattern.length) return false;
   const fixedCount = isOpen ? pattern.length - 1 : pattern.length;
-  for (const [i, token] of literal.entries()) {
-    if (token === "") return false;
-    if (i < fixedCount && pattern[i] !== "*" && pattern[i] !== token) return false;
+  for (let i = 0; i < literal.length; i++) {
+    if (literal[i] === "") return false;
+    if (i < fixedCount && pattern[i] !== "*" && pattern[i] !== literal[i]) return false;
   }
   return true;
 }
