@@ -22,6 +22,7 @@ describe("loadHashComparison()", () => {
       const stored = hash.replace(/^\$2./, `$2${revision}`);
       expect(compare("s3cret", stored)).toBe(true);
       expect(compare("s3cre", stored)).toBe(false);
+      expect(compare("s3cret", `${stored}\n`)).toBe(true);
       expect(compare(stored, stored)).toBe(false);
     }
   });

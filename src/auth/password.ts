@@ -8,6 +8,9 @@ export function isBcryptHash(stored: string): boolean {
   return /^\$2[abxy]\$\d\d\$/.test(stored);
 }
 
+/** Length of a hash. nats-server leaves out of account what stands behind, such as a line end. */
+const BCRYPT_CHARACTERS = 60;
+
 /**
  * Loads the package that compares hashes: worth its time only where a hash is configured. Of the four revisions it
  * does not know `$2x$`, which names hashes of the same algorithm.
@@ -16,7 +19,7 @@ export async function loadHashComparison(): Promise<HashComparison> {
   const { compareSync } = await import("bcryptjs");
   return (secret, hash) => {
     try {
-      return compareSync(secret, hash.replace(/^\$2x/, "$2b"));
+      return compareSync(secret, hash.slice(0, BCRYPT_CHARACTERS).replace(/^\$2x/, "$2b"));
     } catch {
       return false; // a cost out of range, or salt that is no base64
     }

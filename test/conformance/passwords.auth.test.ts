@@ -15,6 +15,7 @@ const users = sharedServer({
     { user: a, password: secret, permissions: { publish: "a.>" } }
     { user: b, password: secret, permissions: { publish: "b.>" } }
     { user: hashed, password: "${BCRYPT}" }
+    { user: ended, password: "${BCRYPT}\\n" }
     { user: nopass }
   ] }`,
 });
@@ -31,6 +32,9 @@ row("§8.5 bcrypt: the clear password, not the hash", async () => {
   await expectRefused(users(), { user: "hashed", pass: BCRYPT });
   await expectRefused(users(), { user: "hashed", pass: "Secret" });
   await expectRefused(users(), { user: "hashed" });
+  // A hash that was read from a file may have its line end.
+  (await login(users(), { user: "ended", pass: "secret" })).destroy();
+  await expectRefused(users(), { user: "ended", pass: "Secret" });
 });
 
 row("§8.8 anything before CONNECT is an authorization violation", async () => {
