@@ -70,6 +70,13 @@ describe("compileTrust()", () => {
       "using nats based account resolver - the system account needs to be specified in configuration or the operator jwt",
     );
     expect(problem({ nats: { systemAccount: SYSTEM } }, { hasNatsResolver: true })).toBe("none");
+    const operators = [SYSTEM, OTHER].map((systemAccount) =>
+      operatorClaims(OPERATOR, { nats: { systemAccount } }),
+    );
+    expect(compileTrust(operators, { ...OPTIONS, hasNatsResolver: true })).toMatchObject({
+      ok: false,
+      problem: expect.stringContaining("the system account needs to be specified"),
+    });
   });
 
   test("refuses an operator that wants a newer server", () => {

@@ -103,7 +103,8 @@ function findSystemAccountProblem(
     const fits = named.length === 0 || named.includes(systemAccount);
     return fits ? undefined : "system_account in config and operator JWT must be identical";
   }
-  if (operators[0]?.nats.systemAccount !== "" || !hasNatsResolver) return undefined;
+  // Of several operators none speaks for the server.
+  if ((operators.length === 1 && named.length === 1) || !hasNatsResolver) return undefined;
   return "using nats based account resolver - the system account needs to be specified in configuration or the operator jwt";
 }
 

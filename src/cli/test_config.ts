@@ -5,7 +5,7 @@ import { checkLoaded } from "../server/settings/check_loaded.ts";
 
 /** `-t`: says whether a configuration file could be used, warnings included; returns the exit code. */
 export async function testConfig(file: string): Promise<number> {
-  const loaded = await checkOperators(checkLoaded(loadConfigFile(file)));
+  const loaded = await checkTokens(checkLoaded(loadConfigFile(file)));
   const lines = loaded.ok ? loaded.warnings : loaded.lines;
   if (!loaded.ok || lines.length > 0) {
     console.error(`nats-server: ${lines.join("\n")}`);
@@ -15,13 +15,16 @@ export async function testConfig(file: string): Promise<number> {
   return 0;
 }
 
-/** Checks what a server finds out when it verifies its operators. */
-async function checkOperators(loaded: LoadResult): Promise<LoadResult> {
-  if (!loaded.ok || loaded.options.operators.length === 0) return loaded;
+/** Checks what a server finds out when it verifies its operators and the accounts it preloads. */
+async function checkTokens(loaded: LoadResult): Promise<LoadResult> {
+  if (!loaded.ok) return loaded;
+  const { operators, resolverPreload } = loaded.options;
+  if (operators.length === 0 && resolverPreload.size === 0) return loaded;
   const { readOperators } = await import("../auth/operator_files.ts");
-  const { operators } = loaded.options;
+  const { findTokenProblem } = await import("../auth/resolver/open_resolver.ts");
   const read = readOperators(operators, (path) => readFileSync(path, "utf8"));
-  if (read.ok) return loaded;
-  const line = formatProblem({ text: read.problem, at: loaded.places.get(operators) });
+  const text = read.ok ? findTokenProblem(resolverPreload) : read.problem;
+  if (text === undefined) return loaded;
+  const line = formatProblem({ text, at: loaded.places.get(read.ok ? resolverPreload : operators) });
   return { ok: false, lines: [...loaded.warnings, line] };
 }

@@ -224,7 +224,7 @@ export const preload: Reader<ReadonlyMap<string, string>> = {
       else if (!isJwtShaped(entry.value.value)) at.error("invalid account JWT");
       else jwts.set(entry.key, entry.value.value);
     }
-    return jwts;
+    return site.place(jwts);
   },
 };
 

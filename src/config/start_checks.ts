@@ -28,6 +28,7 @@ const CHECKS: readonly Check[] = [
   checkOperators,
   checkLeafnodes,
   checkNoAuthUser,
+  checkProxies,
   checkGateway,
   checkCluster,
   checkWebSocket,
@@ -54,8 +55,8 @@ function checkLimits({
 }
 
 function checkOperators(options: Options) {
-  const { operators, trustedKeys, resolver, accounts, authorization, defaultSentinel, resolverPreload } =
-    options;
+  const { operators, trustedKeys, resolver, accounts, mappings, authorization } = options;
+  const { defaultSentinel, resolverPreload } = options;
   if (resolverPreload.size > 0 && resolver?.kind === "url") {
     return "resolver preloads only available for writeable resolver types MEM/DIR/CACHE_DIR";
   }
@@ -70,7 +71,9 @@ function checkOperators(options: Options) {
     return `pinned account key ${JSON.stringify(badPin)} is not a valid public account nkey`;
   if (operators.length > 1 && resolver === undefined)
     return "operators require an account resolver to be configured";
-  if (accounts.length > 0) return "operators do not allow Accounts to be configured directly";
+  // Mappings are those of an account, $G.
+  if (accounts.length + mappings.length > 0)
+    return "operators do not allow Accounts to be configured directly";
   if ((authorization?.users?.length ?? 0) > 0)
     return "operators do not allow users to be configured directly";
   if (authorization?.authCallout !== undefined)
@@ -79,7 +82,7 @@ function checkOperators(options: Options) {
 }
 
 function checkLeafnodes(options: Options) {
-  const { leafnodes, gateway, operators, systemAccount } = options;
+  const { leafnodes, operators, systemAccount } = options;
   const problem = operators.length > 0 ? checkLeafnodesOfOperator(options) : checkLeafAccounts(options);
   if (problem !== undefined) return problem;
   const compression = checkCompression(leafnodes.compression, "s2_auto");
@@ -93,8 +96,17 @@ function checkLeafnodes(options: Options) {
     const remoteCompression = checkCompression(remote.compression, "s2_auto");
     if (remoteCompression !== undefined) return remoteCompression;
   }
+  // An operator may name it.
+  return operators.length > 0 ? undefined : findMissingSystemAccount(options, systemAccount);
+}
+
+/** What is wrong with a server that has this system account, "" or undefined for none. */
+export function findMissingSystemAccount(
+  { leafnodes, gateway }: Options,
+  systemAccount: string | undefined,
+): string | undefined {
   const hasGateway = gateway.name !== undefined || gateway.port !== 0;
-  return leafnodes.port !== 0 && hasGateway && systemAccount === undefined
+  return leafnodes.port !== 0 && hasGateway && !systemAccount
     ? "leaf nodes and gateways (both being defined) require a system account to also be configured"
     : undefined;
 }
@@ -144,6 +156,10 @@ function checkAnonymousUser(
     : `no_auth_user: "${name}" not present as user or nkey in authorization block or account configuration`;
 }
 
+function checkProxies({ trustedProxies }: Options) {
+  return trustedProxies.includes("") ? 'proxy trusted key "" is invalid' : undefined;
+}
+
 function checkGateway({ gateway }: Options) {
   if (gateway.name === undefined && gateway.port === 0) return undefined;
   if (!gateway.name) return "gateway has no name";
@@ -159,8 +175,10 @@ function checkGateway({ gateway }: Options) {
 function checkCluster({ cluster, gateway, leafnodes, serverName }: Options) {
   const { name, poolSize, accounts } = cluster;
   // A leaf without a cluster is known to its hub by the server's name.
-  if (cluster.port === 0 && leafnodes.remotes.length > 0 && serverName === "_")
-    return "cluster name is reserved";
+  const ownName = cluster.port === 0 && leafnodes.remotes.length > 0 ? serverName : undefined;
+  // The file cannot say these, but a flag can.
+  if (name?.includes(" ")) return "cluster name cannot contain spaces";
+  if ((name || ownName) === "_") return "cluster name is reserved";
   const compression = checkCompression(cluster.compression, "s2_fast");
   if (compression !== undefined) return compression;
   if (gateway.name !== undefined && name !== undefined && gateway.name !== name) {

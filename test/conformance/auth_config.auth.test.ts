@@ -3,6 +3,7 @@ import { checkConfig } from "../support/config_check.ts";
 import { NKey } from "../support/nkey.ts";
 import { Operator, preload } from "../support/operator.ts";
 import { rowsInParallel } from "../support/row.ts";
+import { ServerProcess } from "../support/server_process.ts";
 import { startFailure } from "../support/start_failure.ts";
 
 const operator = new Operator();
@@ -113,6 +114,10 @@ const REFUSED: Readonly<Record<string, readonly [config: string, text: string]>>
     `accounts { A { } }\n${memory}`,
     "operators do not allow Accounts to be configured directly",
   ],
+  "mappings with an operator": [
+    `mappings { foo: bar }\n${memory}`,
+    "operators do not allow Accounts to be configured directly",
+  ],
   "users with an operator": [
     `authorization { users: [ {user: a, password: p} ] }\n${memory}`,
     "operators do not allow users to be configured directly",
@@ -208,4 +213,21 @@ for (const [what, jwt] of [
     expect(code).toBe(1);
   };
 }
+rows["§7.4 -t refuses a preload whose token was damaged, and says where it stands"] = async () => {
+  const { publicKey, jwt } = operator.systemAccount;
+  const damaged = preload([{ publicKey, jwt: jwt.replace(/.{4}$/, "AAAA") }]);
+  const { code, stderr } = await checkConfig(`port: -1\n${operator.configWith("MEMORY")}\n${damaged}`);
+  expect(stderr).toMatch(/^nats-server: \S+main\.conf:4:\d+: /);
+  expect(stderr).toContain("account");
+  expect(code).toBe(1);
+};
+rows["§5.6 with leaf nodes and gateways it is enough that the operator names the system account"] =
+  async () => {
+    const listen = `listen: "127.0.0.1:-1"`;
+    const config = `${operator.configWithMemory()}\ngateway { name: G, ${listen} }, leafnodes { ${listen} }`;
+    await using server = await ServerProcess.start({ config });
+    const client = await server.connect();
+    expect(client.info.auth_required).toBe(true);
+    client.destroy();
+  };
 rowsInParallel(rows, 6);

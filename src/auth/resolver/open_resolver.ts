@@ -38,13 +38,20 @@ export function findPreloadProblem(
   { kind }: ResolverOptions,
   preload: ReadonlyMap<string, string>,
 ): string | undefined {
+  const problem = findTokenProblem(preload);
+  if (problem !== undefined) return problem;
+  return kind === "url" && preload.size > 0
+    ? "resolver preloads only available for writeable resolver types MEM/DIR/CACHE_DIR"
+    : undefined;
+}
+
+/** What is wrong with the first of these accounts' JWTs that is none; undefined for nothing. */
+export function findTokenProblem(preload: ReadonlyMap<string, string>): string | undefined {
   for (const [accountKey, jwt] of preload) {
     const decoded = decodeAs("account", jwt);
     if (!decoded.ok) return `preload account error for ${JSON.stringify(accountKey)}: ${decoded.text}`;
   }
-  return kind === "url" && preload.size > 0
-    ? "resolver preloads only available for writeable resolver types MEM/DIR/CACHE_DIR"
-    : undefined;
+  return undefined;
 }
 
 /**

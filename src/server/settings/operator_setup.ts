@@ -7,6 +7,7 @@ import { compileTrust } from "../../auth/operator_trust.ts";
 import { findPreloadProblem } from "../../auth/resolver/open_resolver.ts";
 import { errorText } from "../../base/error_text.ts";
 import type { Options } from "../../config/option_table.ts";
+import { findMissingSystemAccount } from "../../config/start_checks.ts";
 import { TLS_DEFAULTS, type TlsOptions } from "../../config/tls.ts";
 import type { OperatorSetup } from "../../logins/operator_mode.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
@@ -53,6 +54,8 @@ export function setUpOperators(
     serverVersion: NATS_VERSION,
   });
   if (!result.ok) return result;
+  const missing = findMissingSystemAccount(options, result.trust.systemAccount);
+  if (missing !== undefined) return { ok: false, problem: missing };
   // Others have no use for it.
   const resolverTls = resolver.kind === "url" ? options.resolverTls : undefined;
   const tls = readResolverTls(resolverTls ?? TLS_DEFAULTS, runtime);
