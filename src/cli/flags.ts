@@ -320,6 +320,12 @@ export function applyFlags(options: Options, flags: Flags): AppliedFlags {
     port: port === 0 ? DEFAULT_PORT : port,
   });
   const midge = { ...options.midge, ...present({ shards, transport }) };
+  const hasUsers = options.accounts.some(({ users }) => users.length > 0);
+  if (hasUsers && (flags.user || flags.token))
+    return {
+      ok: false,
+      text: `Can not have a ${flags.user ? "single user/pass" : "token"} and accounts; leave out --${flags.user ? "user" : "auth"}`,
+    };
   const credentials = present({ user: flags.user, password: flags.password, token: flags.token });
   const authorization =
     Object.keys(credentials).length === 0

@@ -235,6 +235,21 @@ rowsInParallel(
         for (const line of server.log.trimEnd().split("\n")) expect(line).toMatch(/^\[\d+\] \[[A-Z]{3}\] /);
       }),
 
+    "§6 flags that do not fit the file, or name no cluster: exit 1": async () => {
+      const config = "accounts { A { users: [ { user: a, password: b } ] } }";
+      for (const [flags, problem] of [
+        [["--user", "u", "--pass", "p"], /Can not have a single user\/pass and accounts/],
+        [["--auth", "t"], /Can not have a token and accounts/],
+        [["--cluster_name", "_"], /cluster name is reserved/],
+        [["--cluster_name", "a b"], /cluster name cannot contain spaces/],
+      ] as const) {
+        const server = ServerProcess.spawn({ config, flags: [...flags] });
+        const exit = await server.waitForExit();
+        await server.stop();
+        expect([exit.code, exit.stderr]).toEqual([1, expect.stringMatching(problem)]);
+      }
+    },
+
     "§6 a file and flags together": async () => {
       const server = await ServerProcess.start({
         config: "max_payload: 5000\n",
