@@ -13,7 +13,7 @@ import {
   wrongType,
 } from "./option.ts";
 import { checkSubject, type Permissions, permissions, type SubjectPermission } from "./permissions.ts";
-import { arrayOf, bool, clusterName, duration, integer, integerOrDefault, string, urls } from "./readers.ts";
+import { bool, clusterName, duration, integer, integerOrDefault, string, strings, urls } from "./readers.ts";
 import { fixed, fixedPort, liveAs, nestedListener } from "./reload.ts";
 import { isFields, spell } from "./spelling.ts";
 import { type TlsOptions, tls } from "./tls.ts";
@@ -110,7 +110,7 @@ const CLUSTER_TABLE = {
   }),
   accounts: option<readonly string[]>({
     key: "accounts",
-    reader: arrayOf(string),
+    reader: strings,
     default: [],
     reload: changed,
     doc: "Accounts with a route of their own.",

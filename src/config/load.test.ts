@@ -129,7 +129,7 @@ describe("loadConfigText()", () => {
     });
     expect(e?.permissions).toEqual({
       publish: { allow: [], deny: undefined },
-      subscribe: { allow: undefined, deny: undefined },
+      subscribe: undefined,
       responses: { maxMessages: 5, ttlMs: 120_000 },
     });
   });

@@ -135,6 +135,7 @@ function subjectPermission(allowQueue: boolean): Reader<SubjectPermission> {
       return spellBlock(allowAndDeny, isEmptyList(value.allow) ? { deny: [">"] } : value, site);
     },
     read: (value, site) => {
+      if (value.kind === "map" && value.entries.size === 0) return undefined;
       const read =
         value.kind === "map" ? readBlock(allowAndDeny, value, site) : { allow: list.read(value, site) };
       // An empty list is the same as none.

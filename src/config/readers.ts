@@ -19,12 +19,13 @@ export const string: Reader<string> = {
 /** A string that must never be shown. */
 export const secret: Reader<string> = { ...string, type: "secret string" };
 
-/** The path of a file that must be there. */
+/** The path of a file that must be there; an empty one names none. */
 export const file: Reader<string> = {
   type: "file",
   read: (value, site) => {
     const path = string.read(value, site);
-    if (path) site.needsFile(path);
+    if (!path) return undefined;
+    site.needsFile(path);
     return path;
   },
 };
@@ -277,6 +278,15 @@ export function oneOf<const Word extends string>(...words: readonly Word[]): Rea
         site.error(`${site.key} must be ${words.map((known) => `'${known}'`).join(", ")}, got "${text}"`)
       );
     },
+  };
+}
+
+/** A reader of words in lower case that may be written in any. */
+export function inAnyCase<Word extends string>(reader: Reader<Word>): Reader<Word> {
+  return {
+    ...reader,
+    read: (value, site) =>
+      reader.read(value.kind === "string" ? { ...value, value: value.value.toLowerCase() } : value, site),
   };
 }
 

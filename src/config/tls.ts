@@ -6,6 +6,7 @@ import {
   boolOr,
   duration,
   file,
+  inAnyCase,
   integer,
   oneOf,
   string,
@@ -403,14 +404,7 @@ export function tls(role: "listener" | "link"): Reader<TlsOptions> {
 const OCSP_BLOCK = block("ocsp", {
   mode: option<"auto" | "always" | "must" | "never">({
     key: "mode",
-    reader: {
-      type: "auto | always | must | never",
-      read: (value, site) =>
-        oneOf("auto", "always", "must", "never").read(
-          value.kind === "string" ? { ...value, value: value.value.toLowerCase() } : value,
-          site,
-        ),
-    },
+    reader: inAnyCase(oneOf("auto", "always", "must", "never")),
     default: "auto",
     doc: "When the server staples, and whether a revoked certificate stops it.",
   }),
@@ -439,7 +433,7 @@ export const ocsp: Reader<OcspOptions> = boolOr<OcspOptions>(
 const OCSP_CACHE_BLOCK = block("ocsp_cache", {
   type: option<"local" | "none">({
     key: "type",
-    reader: oneOf("local", "none"),
+    reader: inAnyCase(oneOf("local", "none")),
     default: "local",
     doc: "Whether responses are kept.",
   }),

@@ -48,6 +48,14 @@ row("clusters 1.3: INFO comes first from who accepts", async () => {
   route.destroy();
 });
 
+row("clusters 1.3: permissions of which nothing is said are not in INFO", async () => {
+  const config = CLUSTER.replace("cluster {", "cluster { permissions { import: {}, export: { deny: foo } },");
+  await using own = await ServerProcess.start({ config });
+  const route = await openRoute(await linkPort(own, "route"));
+  expect([route.info.import, route.info.export]).toEqual([undefined, { deny: ["foo"] }]);
+  route.destroy();
+});
+
 row("clusters 3.9: the smallest forms register", async () => {
   const route = await openRoute(await port());
   route.sendJson("CONNECT", { cluster: "C1" });
