@@ -217,7 +217,7 @@ export class Server {
       this.#growth.check(performance.now()),
     );
     this.#portsFile = new PortsFile(settings.executableName, logger);
-    const cluster = clusterName(options, this.id);
+    const cluster = clusterName(options);
     this.#systemHost = new ServerSystemHost(this.#fleet, this.monitor, this.#resolved, cluster, {
       reload: () => this.reload(),
       tracing: () => systemTracing(this.#options),
@@ -476,7 +476,7 @@ export class Server {
   #shardOptions(): ShardOptions {
     const { client, webSocket } = this.#contexts;
     const contexts = { client: this.#ocsp.stapled(client), webSocket };
-    const cluster = clusterName(this.#options, this.id);
+    const cluster = clusterName(this.#options);
     return shardOptions(this.#options, this.#resolved, contexts, cluster, this.webSocketPort);
   }
 
@@ -552,7 +552,7 @@ export class Server {
       this.#portsFile.remove();
       this.#portsFile.write(options, this.#ports, this.#monitoring.listener);
     }
-    this.#systemHost.configure(resolved, clusterName(options, this.id));
+    this.#systemHost.configure(resolved, clusterName(options));
     this.#system?.changeIdentity(this.#announced.identity);
     this.#fleetMonitor.configure(options, this.#monitoredAccounts, certificates, digest);
   }

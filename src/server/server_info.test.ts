@@ -42,9 +42,14 @@ describe("the cluster", () => {
   test("of a leaf node that is in none is the server itself", () => {
     const remotes = "leafnodes { remotes: [{ url: nats-leaf://h }] }";
     expect(clusters(`server_name: n, ${remotes}`)).toEqual(["n", "n"]);
-    expect(clusters(remotes)).toEqual(["NID", "NID"]);
+    expect(clusters(remotes)).toEqual([undefined, ""]);
     expect(clusters(`cluster { name: c, port: 6222 }, ${remotes}`)).toEqual(["c", "c"]);
     expect(clusters("server_name: n")).toEqual([undefined, ""]);
+  });
+
+  test("has a name without routes, which may be that of the gateway", () => {
+    expect(clusters("cluster { name: c }")).toEqual(["c", "c"]);
+    expect(clusters("gateway { name: g, port: 7222 }")).toEqual(["g", "g"]);
   });
 });
 

@@ -49,7 +49,7 @@ export function serverInfo(
     headers: !options.noHeaderSupport,
     authRequired: isAuthRequired,
     ...tlsInfo(options),
-    ...clusterOf(options, server.id),
+    ...clusterOf(options),
     maxPayloadBytes: options.maxPayloadBytes,
     jetStreamApiLevel: API_LEVEL,
     xkey: server.xkey,
@@ -65,7 +65,7 @@ export function serverIdentity(options: Options, id: string, givenName = ""): Se
     name: options.serverName || id,
     host: options.host,
     id,
-    cluster: clusterName(options, id) ?? givenName,
+    cluster: clusterName(options) ?? givenName,
     version: NATS_VERSION,
     tags: options.serverTags,
     metadata: options.serverMetadata,
@@ -75,21 +75,17 @@ export function serverIdentity(options: Options, id: string, givenName = ""): Se
 
 /**
  * The name of the cluster. With gateways it is the gateway's name; a leaf node without a cluster is a cluster by
- * itself, under the server's name. Undefined for none.
+ * itself, under the server's name if it is configured. Undefined for none.
  */
-export function clusterName(
-  { cluster, gateway, leafnodes, serverName }: Options,
-  id: string,
-): string | undefined {
-  const name = cluster.name ?? gateway.name;
-  if (name !== undefined || cluster.port !== 0 || leafnodes.remotes.length === 0) return name;
-  return serverName || id;
+export function clusterName({ cluster, gateway, leafnodes, serverName }: Options): string | undefined {
+  const name = cluster.name || gateway.name;
+  if (name || cluster.port !== 0 || leafnodes.remotes.length === 0) return name || undefined;
+  return serverName || undefined;
 }
 
-function clusterOf(options: Options, id: string): Partial<ServerInfo> {
-  const isAnnounced = options.cluster.port !== 0 || options.leafnodes.remotes.length > 0;
-  const name = clusterName(options, id);
-  return !isAnnounced || name === undefined ? {} : { cluster: name };
+function clusterOf(options: Options): Partial<ServerInfo> {
+  const name = clusterName(options);
+  return name === undefined ? {} : { cluster: name };
 }
 
 function tlsInfo({ tls, allowNonTls }: Options): Partial<ServerInfo> {

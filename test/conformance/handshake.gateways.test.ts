@@ -88,6 +88,13 @@ rowsInParallel(
       link.destroy();
     },
 
+    "clusters 61: a server without headers says so": async () => {
+      await using own = await ServerProcess.start({ config: `no_header_support: true\n${config("GN")}` });
+      const link = await RawLink.open(await linkPort(own, "gateways"));
+      expect((await link.readInfo()).headers ?? false).toBe(false);
+      link.destroy();
+    },
+
     "clusters 62: who dials waits for INFO, then says CONNECT and INFO": async () => {
       await using listener = await RawListener.open();
       await using server = await ServerProcess.start({ config: config("GN", { GX: listener.address }) });

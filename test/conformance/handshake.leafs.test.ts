@@ -143,6 +143,36 @@ rowsInParallel(
       for (const each of [client, leaf]) each.destroy();
     },
 
+    "leafs 2.1: a hub that listens everywhere says by which address": async () => {
+      await using own = await ServerProcess.start({ config: `leafnodes { listen: "0.0.0.0:-1" }` });
+      const leaf = await openLeaf(await linkPort(own, "leafnode"));
+      const { host, ip, leafnode_urls } = leaf.info;
+      expect(host).not.toBe("0.0.0.0");
+      expect([ip]).toEqual(leafnode_urls as string[]);
+      leaf.destroy();
+    },
+
+    "leafs 2.1: a hub without routes has the name of its cluster": async () => {
+      await using own = await ServerProcess.start({
+        config: `cluster { name: C }, leafnodes { listen: "127.0.0.1:-1" }`,
+      });
+      const leaf = await openLeaf(await linkPort(own, "leafnode"));
+      expect(leaf.info.cluster).toBe("C");
+      leaf.destroy();
+    },
+
+    "leafs 2.3: without a name of its own it is in no cluster": async () => {
+      await using listener = await RawListener.open();
+      await using server = await ServerProcess.start({
+        config: leafConfig(listener.address).replace("server_name: L", ""),
+      });
+      const { link, connect } = await acceptLeaf(listener);
+      expect(connect.name).toBe(connect.server_id);
+      expect(connect.cluster).toBeUndefined();
+      await expectServedBy(link, server);
+      link.destroy();
+    },
+
     "leafs 2.3: what a leaf node says of itself": async () => {
       await using listener = await RawListener.open();
       await using server = await ServerProcess.start({ config: leafConfig(listener.address) });

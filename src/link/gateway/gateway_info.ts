@@ -24,7 +24,7 @@ export function ownGatewayInfo(
   clusterUrls: readonly string[],
   isTls: boolean,
 ): string {
-  const { name, serverId, serverName, version, host, port, credentials, maxPayloadBytes } = settings;
+  const { name, serverId, serverName, version, host, port, credentials, headers, maxPayloadBytes } = settings;
   return infoLine({
     ...EMPTY_LINK_INFO,
     serverId,
@@ -33,7 +33,7 @@ export function ownGatewayInfo(
     protocol: SERVER_PROTOCOL,
     host,
     port,
-    headers: true,
+    headers,
     authRequired: credentials !== null,
     tlsRequired: isTls,
     tlsVerify: isTls,

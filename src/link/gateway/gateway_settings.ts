@@ -22,6 +22,7 @@ export interface GatewaySettings extends DialPolicy {
   readonly serverId: string;
   readonly serverName: string;
   readonly version: string;
+  readonly headers: boolean;
   readonly maxPayloadBytes: number;
   /**
    * The address at which others reach this gateway: `advertise`, else the one it listens on, with an address of the

@@ -229,11 +229,11 @@ export class Protocols {
     const { clock, dialer, log, events, logins, notices, account, wanted, isWanted, wantedCount } =
       this.#host;
     const own = leafUrl(this.#setup);
-    const loneCluster = this.#setup.isOwnCluster ? byteStringOfText(this.#setup.serverName) : "";
+    const ownCluster = byteStringOfText(this.#setup.ownCluster);
     return new LeafNodes(
       {
         options: leafOptions(this.#setup, leafnodes),
-        clusterName: () => this.#clusterName || loneCluster,
+        clusterName: () => this.#clusterName || ownCluster,
         leafUrls: () => (own === "" ? this.#leafUrls : [own, ...this.#leafUrls]),
         webSocketUrls: () => this.#webSocketUrls,
         account,

@@ -83,6 +83,7 @@ export function gatewaySettings(
     serverId: text(setup.serverId),
     serverName: text(setup.serverName),
     version: text(setup.version),
+    headers: setup.supportsHeaders,
     maxPayloadBytes: setup.maxPayloadBytes,
     isAdvertised: Boolean(options.advertise),
     credentials: authorization?.user
@@ -112,7 +113,9 @@ export function leafOptions(
 ): LeafOptions {
   const { tls, authorization } = options;
   const text = byteStringOfText;
-  const address = options.advertise ? addressOf(options.advertise, port) : { host: options.host, port };
+  const address = options.advertise
+    ? addressOf(options.advertise, port)
+    : { host: reachableHost(options.host, setup.ownAddresses), port };
   const { user, nkey, users } = authorization ?? {};
   return {
     serverId: text(setup.serverId),

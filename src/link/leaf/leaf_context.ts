@@ -159,7 +159,8 @@ export interface LeafRegister {
 export interface LeafContext {
   options: LeafOptions;
   /**
-   * The current name of this server's cluster. Without a cluster it is the server's name if it has remotes, else "".
+   * The current name of this server's cluster. Without a cluster it is the server's name, if it has one and remotes, else
+   * "".
    */
   readonly clusterName: () => string;
   /**

@@ -14,6 +14,7 @@ export interface LinksIdentity {
   readonly runtime: string;
   readonly isOperatorMode: boolean;
   readonly isLameDuck: boolean;
+  /** Whether the server was a leaf node from its start: then it is a cluster of its own unless it is in another. */
   readonly isOwnCluster: boolean;
   /** "" without one. */
   readonly systemAccount: string;
@@ -42,7 +43,7 @@ export function linksSetup(
     maxSubscriptions: options.maxSubscriptions === 0 ? -1 : options.maxSubscriptions,
     isOperatorMode: identity.isOperatorMode,
     isLameDuck: identity.isLameDuck,
-    isOwnCluster: identity.isOwnCluster,
+    ownCluster: cluster.name || (identity.isOwnCluster && options.serverName) || "",
     systemAccount: identity.systemAccount,
     connectErrorReports: options.connectErrorReports,
     reconnectErrorReports: options.reconnectErrorReports,

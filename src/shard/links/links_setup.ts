@@ -27,8 +27,8 @@ export interface LinksSetup {
   readonly isOperatorMode: boolean;
   /** Whether lame duck mode has begun, for a links shard that replaces a dead one. */
   readonly isLameDuck: boolean;
-  /** Whether the server was a leaf node from its start: then it is a cluster of its own unless it is in another. */
-  readonly isOwnCluster: boolean;
+  /** The cluster that leaf nodes and hubs are told where there are neither routes nor gateways; "" for none. */
+  readonly ownCluster: string;
   /** Name of the system account; "" if there is none. */
   readonly systemAccount: string;
   readonly connectErrorReports: number;

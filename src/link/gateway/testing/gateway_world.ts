@@ -40,6 +40,7 @@ export const SETTINGS: GatewaySettings = {
   serverId: "NA",
   serverName: "A",
   version: "2.15.2",
+  headers: true,
   maxPayloadBytes: 1_048_576,
   host: "127.0.0.1",
   port: 1001,
