@@ -55,6 +55,9 @@ const GOOD: Record<string, string> = {
   "lame duck": `lame_duck_duration: "30s"\nlame_duck_grace_period: "5s"`,
   "a grace period as long as the duration, checked only at start": `lame_duck_duration: "30s"\nlame_duck_grace_period: "30s"`,
   "max_payload above max_pending, checked only at start": "max_payload: 2000\nmax_pending: 1000",
+  "ocsp modes and cache types in any case": "ocsp { mode: NEVER }, ocsp_cache { type: Local }",
+  "one account with routes of its own": "accounts { A { } }, cluster { accounts: A }",
+  "files without a name": `tls { cert_file: "", key_file: "", ca_file: "" }`,
   "keys in any case": "PORT: 4222\nMax_Payload: 100\nPing_Interval: 1s",
 };
 
@@ -152,6 +155,14 @@ const BAD_AT_START: Record<string, [text: string, message: RegExp]> = {
     `client_advertise: "a:b:c"`,
     /Error setting server INFO with ClientAdvertise value of a:b:c, err=/,
   ],
+  "a trusted proxy without a key": [
+    "proxies { trusted: [ { } ] }",
+    /^nats-server: proxy trusted key "" is invalid/m,
+  ],
+  "leaf nodes and gateways without a system account": [
+    "gateway { name: G, port: -1 }, leafnodes { port: -1 }",
+    /leaf nodes and gateways \(both being defined\) require a system account to also be configured/,
+  ],
   "a resolver without an operator": [
     `resolver { type: full, dir: "DIRECTORY/jwt" }`,
     /Could not start resolver: no operator key found/,
@@ -229,6 +240,54 @@ rows["§4 what the file says is what varz shows"] = async () => {
     http_base_path: "mon",
   };
   for (const [key, value] of Object.entries(shown)) expect([key, varz[key]]).toEqual([key, value]);
+};
+
+rows["§4 varz shows what the file says of listeners that are off"] = async () => {
+  await using server = await ServerProcess.start({
+    monitoring: true,
+    config: `
+      cluster {
+        name: C, host: localhost, pool_size: 5, write_deadline: "3s", write_timeout: retry
+        authorization { user: u, password: p, timeout: 3 }
+        routes: ["nats://u:p@127.0.0.1:1"]
+      }
+      leafnodes {
+        host: localhost
+        remotes: [ { url: "nats://127.0.0.1", disabled: true }, { url: "nats://[::1]:1", disabled: true } ]
+      }
+      websocket { host: localhost, no_tls: true, same_origin: true, compression: true, handshake_timeout: "3s" }
+    `,
+  });
+  const { cluster, gateway, leaf, websocket } = await server.json<Record<string, unknown>>("/varz");
+  const written = { write_deadline: 3e9, write_timeout: "retry" };
+  expect([cluster, gateway, leaf, websocket]).toEqual([
+    { name: "C", addr: "localhost", auth_timeout: 3, urls: ["127.0.0.1:1"], pool_size: 5, ...written },
+    written,
+    {
+      host: "localhost",
+      remotes: [
+        { local_account: "$G", urls: ["127.0.0.1:7422"] },
+        { local_account: "$G", urls: ["[::1]:1"] },
+      ],
+      ...written,
+    },
+    { host: "localhost", no_tls: true, same_origin: true, compression: true, handshake_timeout: 3e9 },
+  ]);
+};
+
+rows["§5.4 clients are told the name of the cluster, with routes or without"] = async () => {
+  const hubs = `leafnodes { remotes: [ { url: "nats://127.0.0.1:1", disabled: true } ] }`;
+  for (const [config, name] of [
+    ["cluster { name: C }", "C"],
+    ["gateway { name: G, listen: '127.0.0.1:-1' }", "G"],
+    [`server_name: N, ${hubs}`, "N"],
+    [hubs, undefined],
+  ] as const) {
+    await using server = await ServerProcess.start({ config });
+    const client = await server.connect();
+    expect(client.info.cluster).toBe(name);
+    client.destroy();
+  }
 };
 
 rows["§4 tags are told once each, and as many clients as the file says, be it none"] = async () => {

@@ -36,7 +36,7 @@ export interface MonitoredOptions {
   readonly trustedOperatorClaims: readonly unknown[];
   /** Public keys of the trusted proxies, `null` without a `proxies` block. */
   readonly trustedProxyKeys: readonly string[] | null;
-  /** A block that is off is an empty object; so are the others. */
+  /** A block that is off has no port, and beside that only what is configured. */
   readonly cluster: ClusterOptions;
   readonly gateway: GatewayOptions;
   readonly leafnodes: LeafnodeOptions;

@@ -25,9 +25,16 @@ const STATE: MonitoredState = {
   certificates: { client: null, cluster: null, gateway: null, leafnodes: null, webSocket: null },
 };
 
-test("monitoredOptions() has empty blocks for what is off", () => {
+test("monitoredOptions() shows no address of what is off", () => {
   const { cluster, gateway, leafnodes, webSocket } = monitoredOptions(DEFAULT_OPTIONS, STATE);
-  expect([cluster, gateway, leafnodes, webSocket]).toEqual([{}, {}, { remotes: [] }, {}]);
+  expect(gateway).toEqual({});
+  for (const block of [cluster, leafnodes, webSocket]) {
+    expect([block.host, block.port, block.authTimeoutMs || undefined]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  }
 });
 
 test("monitoredOptions() shows the gateway without its secrets, and where it is known to reach others", () => {
@@ -38,7 +45,7 @@ test("monitoredOptions() shows the gateway without its secrets, and where it is 
   };
   const ports = new Map([["gateway", 4711]] as const);
   const shown = monitoredOptions(options, { ...STATE, ports });
-  expect(shown.cluster).toEqual({ name: "GA" });
+  expect(shown.cluster).toMatchObject({ name: "GA", urls: [] });
   expect(shown.gateway).toEqual({
     name: "GA",
     host: "0.0.0.0",

@@ -1,5 +1,8 @@
 /** The configured values that monitoring shows. */
 import { authorizationTimeoutMs } from "../../config/authorization.ts";
+import { CLUSTER_DEFAULTS } from "../../config/cluster.ts";
+import { LEAF_PORT_DEFAULT } from "../../config/leafnodes.ts";
+import { DEFAULT_HOST } from "../../config/listener.ts";
 import type { Options } from "../../config/option_table.ts";
 import type { TlsOptions } from "../../config/tls.ts";
 import type {
@@ -102,14 +105,14 @@ function clusterBlock(
   { info, ports, certificates }: MonitoredState,
 ): ClusterOptions {
   const port = ports.get("cluster");
-  if (port === undefined) return gateway.name === undefined ? {} : { name: gateway.name };
+  // A leaf node that is a cluster by itself does not show it.
+  const name = port === undefined ? cluster.name || gateway.name : info.cluster;
+  const isPoolSizeShown = port !== undefined || cluster.poolSize !== CLUSTER_DEFAULTS.poolSize;
   return {
     ...listenerBlock(cluster, port, certificates.cluster),
-    ...(info.cluster === undefined ? {} : { name: info.cluster }),
-    // nats-server takes whoever does TLS between servers to verify.
-    ...(cluster.tls === undefined ? {} : { isTlsVerified: true }),
+    ...(name ? { name } : {}),
     urls: cluster.routes.map(hostOfUrl),
-    poolSize: cluster.poolSize,
+    ...(isPoolSizeShown ? { poolSize: cluster.poolSize } : {}),
     writeDeadlineMs: cluster.writeDeadlineMs ?? 0,
     writeTimeoutPolicy: shownPolicy(cluster.writeTimeout),
   };
@@ -119,9 +122,8 @@ function gatewayBlock({ gateway }: Options, { ports, links, certificates }: Moni
   if (gateway.name === undefined) return {};
   const known = new Map(links?.remoteGateways.map(({ name, urls }) => [name, urls]));
   return {
-    ...listenerBlock(gateway, ports.get("gateway") ?? 0, certificates.gateway),
+    ...listenerBlock(gateway, ports.get("gateway"), certificates.gateway),
     name: gateway.name,
-    ...(gateway.tls === undefined ? {} : { isTlsVerified: true }),
     ...(gateway.advertise ? { advertise: gateway.advertise } : {}),
     connectRetries: gateway.connectRetries,
     remotes: gateway.gateways.map(({ name, urls, tls }) => ({
@@ -135,13 +137,12 @@ function gatewayBlock({ gateway }: Options, { ports, links, certificates }: Moni
 }
 
 function leafnodeBlock({ leafnodes }: Options, { ports, certificates }: MonitoredState): LeafnodeOptions {
-  const port = ports.get("leafnodes");
   return {
-    ...(port === undefined ? {} : listenerBlock(leafnodes, port, certificates.leafnodes)),
+    ...listenerBlock(leafnodes, ports.get("leafnodes"), certificates.leafnodes),
     remotes: leafnodes.remotes.map(({ account, tls, urls, denyExports, denyImports }) => ({
       localAccount: account,
       tlsTimeoutMs: tls?.timeoutMs ?? 0,
-      urls: urls.map(hostOfUrl),
+      urls: urls.map(addressOfHub),
       denyExports,
       denyImports,
     })),
@@ -149,11 +150,8 @@ function leafnodeBlock({ leafnodes }: Options, { ports, certificates }: Monitore
 }
 
 function webSocketBlock({ websocket }: Options, { ports, certificates }: MonitoredState): WebSocketOptions {
-  const port = ports.get("websocket");
-  if (port === undefined) return {};
   return {
-    host: websocket.host,
-    port,
+    ...listeningBlock(websocket.host, ports.get("websocket")),
     ...(websocket.advertise ? { advertise: websocket.advertise } : {}),
     ...(websocket.noAuthUser === undefined ? {} : { noAuthUser: websocket.noAuthUser }),
     ...(websocket.jwtCookie === undefined ? {} : { jwtCookie: websocket.jwtCookie }),
@@ -170,25 +168,40 @@ function webSocketBlock({ websocket }: Options, { ports, certificates }: Monitor
   };
 }
 
+/** What is configured is shown even without a port; the defaults are not. */
 function listenerBlock(
   block: {
     readonly host: string;
     readonly tls: TlsOptions | undefined;
     readonly authorization: { readonly timeoutMs: number | undefined } | undefined;
   },
-  port: number,
+  port: number | undefined,
   tlsCertNotAfterMs: number | null,
 ): ListenerOptions {
   const { host, tls, authorization } = block;
+  const isOn = port !== undefined;
+  const tlsTimeoutMs = tls?.timeoutMs ?? TLS_TIMEOUT_MS;
   return {
-    host,
-    port,
-    authTimeoutMs: authorizationTimeoutMs(authorization?.timeoutMs, tls),
-    tlsTimeoutMs: tls?.timeoutMs ?? TLS_TIMEOUT_MS,
+    ...listeningBlock(host, port),
+    authTimeoutMs: isOn
+      ? authorizationTimeoutMs(authorization?.timeoutMs, tls)
+      : (authorization?.timeoutMs ?? 0),
+    tlsTimeoutMs: isOn || tlsTimeoutMs !== TLS_TIMEOUT_MS ? tlsTimeoutMs : 0,
     isTlsRequired: tls !== undefined,
     isTlsVerified: tls?.verify ?? false,
     tlsCertNotAfterMs,
   };
+}
+
+function listeningBlock(host: string, port: number | undefined): ListenerOptions {
+  if (port !== undefined) return { host, port };
+  return host === DEFAULT_HOST ? {} : { host };
+}
+
+/** `host:port` of a hub. */
+function addressOfHub(url: string): string {
+  const address = hostOfUrl(url);
+  return /:\d+$/.test(address) ? address : `${address}:${LEAF_PORT_DEFAULT}`;
 }
 
 /** `host:port` without scheme and credentials. */
