@@ -128,6 +128,9 @@ function needOpenSsl() {
 }
 
 function test(wanted) {
+  const missing = wanted.find((path) => !existsSync(join(root, path)));
+  if (missing !== undefined)
+    fail(`there is no ${missing}; give paths of tests, as in "npm test -- src/subject"`);
   needOpenSsl();
   const paths = (wanted.length > 0 ? wanted : findTestFolders()).map((path) => `./${path}`);
   const { bun, deno } = RUNTIMES;

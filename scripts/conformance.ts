@@ -1,8 +1,8 @@
 /** Tests whether a server behaves like a NATS server: `bun scripts/conformance.ts --help`. */
 import { readdirSync } from "node:fs";
 import process from "node:process";
-import { parseArgs } from "node:util";
 import { type Exit, peerCommand, runToExit, serverCommand } from "../test/support/server_process.ts";
+import { readFlags, refuse } from "./flags.ts";
 import { runTests } from "./test_runs.ts";
 
 const FOLDER = "test/conformance";
@@ -15,19 +15,14 @@ const USAGE = `bun run conformance [flags] [file …]
                        routes, gateways, leafs, or all
   file                 part of the name of a test file; several may be given`;
 
-const { values, positionals: names } = parseArgs({
+const { values, positionals: names } = readFlags(USAGE, {
   options: {
     server: { type: "string" },
     peer: { type: "string" },
     group: { type: "string", default: "core" },
-    help: { type: "boolean", default: false },
   },
   allowPositionals: true,
 });
-if (values.help) {
-  console.log(USAGE);
-  process.exit(0);
-}
 
 /** The test files of a group. If there are `names`, only files whose name contains one of them. */
 function testFiles(group: string): string[] {
@@ -61,19 +56,21 @@ const { server, peer, group } = values;
 if (server !== undefined) process.env.CONFORMANCE_SERVER = server;
 if (peer !== undefined) process.env.CONFORMANCE_PEER = peer;
 const files = testFiles(group);
+if (files.length === 0) {
+  refuse(
+    `no test file of group "${group}"${names.length > 0 ? ` matches ${names.join(", ")}` : ""}; --help has the groups`,
+  );
+}
 const version = await runToExit({ flags: ["--version"] });
 const said = `${wordsOf(version)} beside ${wordsOf(await runToExit({ flags: ["--version"], role: "peer" }))}`;
 console.log(
   `server: ${serverCommand().join(" ")}\npeer: ${peerCommand().join(" ")}\nversions: ${said}\n` +
     `files: ${files.length}, group ${group}`,
 );
-if (version.code !== 0 || files.length === 0) {
-  console.error(
-    files.length === 0
-      ? `no test file of group "${group}" matches ${names.join(", ")}`
-      : `the server command did not answer --version (exit ${version.code}); name it with --server "<command>"`,
+if (version.code !== 0) {
+  refuse(
+    `the server command did not answer --version (exit ${version.code}); name it with --server "<command>"`,
   );
-  process.exit(1);
 }
 const start = performance.now();
 const { passed, failed, code } = await runTests(testRunner(), files);

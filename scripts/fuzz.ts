@@ -1,14 +1,20 @@
-// Plays mutated client sessions against a server while healthy clients exchange checked messages:
-//   bun scripts/fuzz.ts [--server "<command that takes nats-server's flags>"] [--sessions N] [--seed S] [--from K] [--lanes L]
-// The seed and its number alone determine a session: `--from K --sessions 1 --lanes 1` plays one again, and `--show`
-// prints it. Exits with 1 if the server crashed, hung, broke its framing, lost a message, or kept something.
+// Plays mutated client sessions against a server while healthy clients exchange checked messages. Exits with 1 if the
+// server crashed, hung, broke its framing, lost a message, or kept something.
 
 import process from "node:process";
-import { parseArgs } from "node:util";
 import { type FuzzReport, runFuzz } from "../test/fuzz/fuzz_run.ts";
 import { makeSession } from "../test/fuzz/session.ts";
 import { backTo, megabytes, serverState } from "../test/robustness/server_state.ts";
 import { runToExit, ServerProcess, serverCommand } from "../test/support/server_process.ts";
+import { readFlags, wholeNumberFrom } from "./flags.ts";
+
+const USAGE = `bun scripts/fuzz.ts [flags]
+  --server "COMMAND"   any command that takes nats-server's flags (this repository's server)
+  --sessions N         how many (100000)
+  --seed S             the seed and its number alone determine a session (1)
+  --from K             the first one's number (0); --from K --sessions 1 --lanes 1 plays one again
+  --lanes L            how many are played at a time (64)
+  --show               prints the sessions instead of playing them`;
 
 const LIMITS = { maxPayloadBytes: 256 * 1024, maxControlLineBytes: 4096 };
 /**
@@ -22,7 +28,7 @@ const SETTLE_MS = 10_000;
 const BOUND_MS = 10_000;
 const PROGRESS_EVERY = 10;
 
-const { values } = parseArgs({
+const { values } = readFlags(USAGE, {
   options: {
     server: { type: "string" },
     sessions: { type: "string", default: "100000" },
@@ -32,16 +38,10 @@ const { values } = parseArgs({
     show: { type: "boolean", default: false },
   },
 });
-const seed = Number(values.seed);
-const from = Number(values.from);
-const sessions = Number(values.sessions);
-const lanes = Number(values.lanes);
-for (const [name, value] of Object.entries({ seed, from, sessions, lanes })) {
-  if (!Number.isSafeInteger(value) || value < 0) {
-    console.error(`--${name} is "${values[name as keyof typeof values]}", but must be a whole number`);
-    process.exit(2);
-  }
-}
+const seed = wholeNumberFrom("seed", values.seed, 0);
+const from = wholeNumberFrom("from", values.from, 0);
+const sessions = wholeNumberFrom("sessions", values.sessions, 1);
+const lanes = wholeNumberFrom("lanes", values.lanes, 1);
 if (values.server !== undefined) process.env.CONFORMANCE_SERVER = values.server;
 
 if (values.show) {

@@ -1,7 +1,6 @@
 /**
  * Checks that the simulator notices broken rules: breaks one rule of `src/link` after the other in a copy of the source
- * and runs seeds on it (`bun run mutants [--seeds N] [name …]`). Prints which seed caught each mutant, and exits with 1
- * if one survives.
+ * and runs seeds on it. Prints which seed caught each mutant, and exits with 1 if one survives.
  */
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -9,22 +8,24 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { readFlags, refuse, wholeNumberFrom } from "./flags.ts";
 import { applyEdit, type Edit, MUTATIONS, type Mutation } from "./mutations.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 /** What the simulator needs. */
-const COPIED = ["src", "test/simulator", "package.json", "tsconfig.json", "bunfig.toml"];
+const COPIED = ["src", "test/simulator", "scripts/flags.ts", "package.json", "tsconfig.json", "bunfig.toml"];
 
-const { values, positionals } = parseArgs({
+const USAGE = `bun run mutants [--seeds N] [name …]
+  --seeds N   how many seeds are run on each mutant (500)
+  name        which ones: ${MUTATIONS.map(({ name }) => name).join(", ")}`;
+
+const { values, positionals } = readFlags(USAGE, {
   options: { seeds: { type: "string", default: "500" } },
   allowPositionals: true,
 });
 const unknown = positionals.filter((name) => !MUTATIONS.some((mutation) => mutation.name === name));
-if (unknown.length > 0) {
-  console.error(`mutants: no mutation is called ${unknown.join(", ")}`);
-  process.exit(1);
-}
+if (unknown.length > 0) refuse(`no mutation is called ${unknown.join(", ")}; --help has their names`);
+const seeds = wholeNumberFrom("seeds", values.seeds, 1);
 const chosen = MUTATIONS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 
 const copy = mkdtempSync(join(tmpdir(), "midge-mutants-"));
@@ -61,7 +62,7 @@ function write({ file }: Edit, change: (source: string) => string): void {
 }
 
 function simulate(): { readonly isFailed: boolean; readonly output: string } {
-  const parameters = ["test/simulator/main.ts", "--until-failure", "--seeds", values.seeds];
+  const parameters = ["test/simulator/main.ts", "--until-failure", "--seeds", `${seeds}`];
   const { status, stdout, stderr } = spawnSync(process.execPath, parameters, { cwd: copy, encoding: "utf8" });
   return { isFailed: status !== 0, output: `${stdout}${stderr}` };
 }

@@ -1,5 +1,5 @@
 /** What benches that measure a server in two states in turns have in common: flags, targets, and comparing figures. */
-import { parseArgs } from "node:util";
+import { orRefuse, readFlags, refuse } from "../../scripts/flags.ts";
 import { spreadOf } from "./figures.ts";
 import { findTarget, type Target } from "./targets.ts";
 
@@ -14,30 +14,25 @@ export interface InTurns<Flag extends string> {
 }
 
 /**
- * Reads the flags, and writes a table of the targets while they are measured. Throws if something is wrong with a flag.
+ * Reads the flags, and writes a table of the targets while they are measured.
  */
 export async function measureInTurns<Flag extends string>(bench: InTurns<Flag>): Promise<void> {
   const defaults = Object.entries<number>(bench.flags);
   const numbers = defaults.map(([name, value]) => [name, { type: "string", default: `${value}` }] as const);
-  const { targets, help, ...texts } = parseArgs({
+  const { targets, ...texts } = readFlags(bench.usageText, {
     options: {
       targets: { type: "string", default: "midge-bun,midge-deno,nats-server" },
-      help: { type: "boolean", default: false },
       ...Object.fromEntries(numbers),
     },
-  }).values as { targets: string; help: boolean; [flag: string]: unknown };
-  if (help) {
-    console.log(bench.usageText);
-    return;
-  }
+  }).values as { targets: string; [flag: string]: unknown };
   const given = defaults.map(([name]) => [name, Number(texts[name])] as const);
   const bad = given.find(([, value]) => !(value > 0));
-  if (bad !== undefined) throw new RangeError(`--${bad[0]}: give a number above 0`);
+  if (bad !== undefined) refuse(`--${bad[0]} ${texts[bad[0]]}: give a number above 0`);
   const flags = Object.fromEntries(given) as { [flag in Flag]: number };
   writeRow(["target", ...bench.columns]);
   writeRow(Array(bench.columns.length + 1).fill("---"));
   for (const name of targets.split(",")) {
-    const target = findTarget(name);
+    const target = orRefuse(() => findTarget(name));
     if ("reason" in target) console.error(`${name} is left out: ${target.reason}`);
     else writeRow([name, ...(await bench.measure(target, flags))]);
   }

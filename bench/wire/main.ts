@@ -6,7 +6,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, release, totalmem } from "node:os";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { numberFrom, orRefuse, readFlags, wholeNumberFrom } from "../../scripts/flags.ts";
 import { cpuChart } from "./chart.ts";
 import { type Figures, summarise } from "./figures.ts";
 import { limits } from "./limits.ts";
@@ -30,7 +30,7 @@ const usage = `bun run bench [flags]
   --check              exits with 1 when a measurement fails or a "must" limit is not met
   --list               prints the rows`;
 
-const { values } = parseArgs({
+const { values } = readFlags(usage, {
   options: {
     quick: { type: "boolean", default: false },
     rows: { type: "string" },
@@ -43,16 +43,8 @@ const { values } = parseArgs({
     "no-write": { type: "boolean", default: false },
     check: { type: "boolean", default: false },
     list: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
   },
 });
-
-/** A number from a flag. Throws a RangeError if it is none, or less than `least`. */
-function number(flag: string, text: string, least: number): number {
-  const value = Number(text);
-  if (Number.isFinite(value) && value >= least) return value;
-  throw new RangeError(`--${flag} ${text}: give a number of at least ${least}`);
-}
 
 function chooseTargets(): Target[] {
   const chosen: Target[] = [];
@@ -130,24 +122,24 @@ function writeResults(report: string, chart: string, results: object): void {
   console.error(`written: ${path}.json, .md, .svg`);
 }
 
-function printHelp(): void {
+function listRows(): string {
   const width = Math.max(...allRows.map((row) => row.id.length)) + 2;
-  console.log(values.help ? usage : allRows.map((row) => row.id.padEnd(width) + row.title).join("\n"));
+  return allRows.map((row) => row.id.padEnd(width) + row.title).join("\n");
 }
 
 async function main(): Promise<number> {
-  if (values.help || values.list) {
-    printHelp();
+  if (values.list) {
+    console.log(listRows());
     return 0;
   }
   const settings = {
-    seconds: number("seconds", values.seconds ?? (values.quick ? "0.5" : "2"), 0.01),
-    repetitions: number("repetitions", values.repetitions ?? (values.quick ? "1" : "3"), 1),
-    shards: number("shards", values.shards, 1),
+    seconds: numberFrom("seconds", values.seconds ?? (values.quick ? "0.5" : "2"), 0.01),
+    repetitions: wholeNumberFrom("repetitions", values.repetitions ?? (values.quick ? "1" : "3"), 1),
+    shards: wholeNumberFrom("shards", values.shards, 1),
   };
   const { seconds, repetitions, shards } = settings;
-  const { rows, load } = chooseRows();
-  const targets = chooseTargets();
+  const targets = orRefuse(chooseTargets);
+  const { rows, load } = orRefuse(chooseRows);
   const series = rows.flatMap((row) =>
     targets
       .filter((target) => !target.isFloor || isForFloor(row))

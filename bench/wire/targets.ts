@@ -28,7 +28,7 @@ export const targetNames = ["nats-server", "nats-server-2.9", "floor", "midge-bu
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
-/** Finds a target by name. */
+/** Finds a target by name. Throws a RangeError for a name that there is not. */
 export function findTarget(name: string): Target | MissingTarget {
   switch (name) {
     case "nats-server":
@@ -51,10 +51,9 @@ export function findTarget(name: string): Target | MissingTarget {
     case "midge-deno":
       return midge(name, [`${root}bin/nats-server`], { MIDGE_RUNTIME: "deno" });
     default:
-      return {
-        name,
-        reason: `unknown; the targets are ${targetNames.join(", ")}, or give --target NAME=COMMAND`,
-      };
+      throw new RangeError(
+        `--targets ${name}: unknown; the targets are ${targetNames.join(", ")}, or give --target NAME=COMMAND`,
+      );
   }
 }
 

@@ -1,12 +1,17 @@
 /**
- * Runs seeds of the simulator: `bun run simulate [--seeds N] [--first S]`, or one with `--seed S`. Prints what went against
- * a rule, with the seed that shows it again, and exits with 1 then; with `--until-failure` it stops at the first such seed.
+ * Runs seeds of the simulator. Prints what went against a rule, with the seed that shows it again, and exits with 1 then.
  */
 import process from "node:process";
-import { parseArgs } from "node:util";
+import { readFlags, wholeNumberFrom } from "../../scripts/flags.ts";
 import { type Outcome, runSeed } from "./scenario.ts";
 
-const { values } = parseArgs({
+const USAGE = `bun run simulate [flags]
+  --seeds N         how many (200)
+  --first S         the first of them (1)
+  --seed S          this one alone
+  --until-failure   stops at the first one that fails`;
+
+const { values } = readFlags(USAGE, {
   options: {
     seeds: { type: "string", default: "200" },
     first: { type: "string", default: "1" },
@@ -14,8 +19,10 @@ const { values } = parseArgs({
     "until-failure": { type: "boolean", default: false },
   },
 });
-const first = Number(values.seed ?? values.first);
-const count = values.seed === undefined ? Number(values.seeds) : 1;
+const { seed: single } = values;
+const first =
+  single === undefined ? wholeNumberFrom("first", values.first, 0) : wholeNumberFrom("seed", single, 0);
+const count = single === undefined ? wholeNumberFrom("seeds", values.seeds, 1) : 1;
 const startMs = performance.now();
 const totals = { seeds: 0, events: 0, messages: 0, deliveries: 0 };
 let failures = 0;
