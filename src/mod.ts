@@ -57,7 +57,7 @@ export interface MidgeOptions extends GivenOptions {
   readonly configFile?: string;
   /**
    * Called with every line of the log. Without it there is no log, unless the configuration names a log file or syslog.
-   * What it throws is ignored.
+   * What it throws is ignored, and so is a promise that it returns.
    */
   readonly log?: (level: LogLevel, text: string) => void;
 }
@@ -80,6 +80,9 @@ export class Midge {
    * arguments that do not fit.
    */
   static async start(settings: MidgeOptions = {}): Promise<Midge> {
+    if (typeof settings !== "object" || settings === null || Array.isArray(settings)) {
+      throw new TypeError("Midge.start: the options must be an object");
+    }
     const { config, configFile, log, ...given } = settings;
     refuseUnknown(given);
     if (config !== undefined && configFile !== undefined) {
@@ -283,12 +286,12 @@ function openLogOn(runtime: Runtime): (options: Options) => Promise<LogSink> {
 }
 
 function callbackSink(log: MidgeOptions["log"]): LogSink {
+  // A failing log must not stop the server. A stop that was left halfway would keep the program from ending.
   const write: LogSink["write"] = (level, text) => {
     try {
-      log?.(level, text);
-    } catch {
-      // A failing log must not stop the server. A stop that was left halfway would keep the program from ending.
-    }
+      const returned: unknown = log?.(level, text);
+      if (returned instanceof Promise) returned.catch(() => {});
+    } catch {}
   };
   return { write, close: () => {} };
 }

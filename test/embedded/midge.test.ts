@@ -5,6 +5,10 @@ import { until } from "../support/deadline.ts";
 import { connectTo, startEmbedded as start } from "../support/embedded.ts";
 import { RawClient } from "../support/raw_client.ts";
 
+function fail(): never {
+  throw new Error("no room for this line");
+}
+
 async function startError(options: MidgeOptions): Promise<string> {
   try {
     const server = await Midge.start({ host: "127.0.0.1", port: -1, ...options });
@@ -106,17 +110,26 @@ describe("Midge.start()", () => {
     expect(await startError({ config: `log_file: "${logFile}"` })).toContain(logFile);
   });
 
-  test("starts, serves and stops though its log throws", async () => {
-    const log = () => {
-      throw new Error("no room for this line");
-    };
-    const server = await Midge.start({ host: "127.0.0.1", port: -1, log });
-    const client = await connectTo(server);
-    await client.roundTrip();
-    await server.stop();
-    await client.expectClosed();
-    expect(await server.ended).toBe("stopped");
+  test("takes nothing but an object for its options", async () => {
+    for (const settings of [4222, "port: 4222", null, [{ port: -1 }]]) {
+      await expect(Midge.start(settings as unknown as MidgeOptions)).rejects.toThrow(
+        new TypeError("Midge.start: the options must be an object"),
+      );
+    }
   });
+
+  for (const [what, log] of [
+    ["throws", () => fail()],
+    ["rejects", async () => fail()],
+  ] as const)
+    test(`starts, serves and stops though its log ${what}`, async () => {
+      const server = await Midge.start({ host: "127.0.0.1", port: -1, log });
+      const client = await connectTo(server);
+      await client.roundTrip();
+      await server.stop();
+      await client.expectClosed();
+      expect(await server.ended).toBe("stopped");
+    });
 
   test("serves clients by the time monitoring answers", async () => {
     const holder = createServer().listen(0, "127.0.0.1");

@@ -63,6 +63,7 @@ export function findFolderProblem(dir: string): string | undefined {
   if (!statSync(nearest).isDirectory()) return `${nearest}: not a directory`;
   try {
     accessSync(nearest, constants.R_OK | constants.W_OK | constants.X_OK);
+    return undefined;
   } catch (error) {
     return `${nearest}: ${errnoTextOf(error as Error)}`;
   }
