@@ -1,4 +1,5 @@
 /** Keys of features that nats-server has and Midge does not: accepted only if they turn the feature off. */
+import type { ConfigValue } from "./config_tree.ts";
 import type { SharedKey } from "./option.ts";
 
 /** A JetStream key: only the ways to say "off" are accepted. */
@@ -8,12 +9,24 @@ export function jetStreamKey(key: string, aliases: readonly string[] = []): Shar
     aliases,
     doc: "Belongs to JetStream, which Midge does not have.",
     read: (value, site) => {
-      const isOff =
-        (value.kind === "bool" && !value.value) ||
-        (value.kind === "string" && value.value.toLowerCase() === "disabled");
-      if (!isOff) site.error(`${site.key}: JetStream is not supported by Midge; remove the key`);
+      if (!isOff(value)) site.error(`${site.key}: JetStream is not supported by Midge; remove the key`);
     },
   };
+}
+
+function isOff(value: ConfigValue): boolean {
+  switch (value.kind) {
+    case "bool":
+      return !value.value;
+    case "string":
+      return /^disabled?$/i.test(value.value);
+    case "map":
+      return [...value.entries.values()].some(
+        ({ key, value }) => /^enabled?$/i.test(key) && value.kind === "bool" && !value.value,
+      );
+    default:
+      return false;
+  }
 }
 
 /** The key of a whole feature, refused whatever it says. */

@@ -94,6 +94,8 @@ describe("loadConfigText()", () => {
     ["tls { first: true }", "tls { handshake_first: true }"],
     ["trace_verbose: true", "trace: true, trace_verbose: true"],
     ["jetstream: false", "jetstream: disabled"],
+    ["jetstream: disable", "jetstream: disabled"],
+    ['jetstream { enabled: false, store_dir: "/data" }', "jetstream: disabled"],
     ["storedir: a", "store_dir: a"],
   ];
   for (const [alias, plain] of aliases) {
