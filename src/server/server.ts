@@ -363,7 +363,7 @@ export class Server {
       runtime: this.#runtimeText,
       isOperatorMode: isOperatorMode(this.#options),
       isLameDuck: this.isLameDuck,
-      isOwnCluster: this.#wasLeafNode,
+      wasLeafNode: this.#wasLeafNode,
       systemAccount: this.#systemAccount,
     };
     return linksSetup(this.#options, identity, ports, this.#contexts.links);

@@ -47,9 +47,13 @@ describe("the cluster", () => {
     expect(clusters("server_name: n")).toEqual([undefined, ""]);
   });
 
-  test("has a name without routes, which may be that of the gateway", () => {
+  test("of a server without routes is what its configuration says", () => {
     expect(clusters("cluster { name: c }")).toEqual(["c", "c"]);
     expect(clusters("gateway { name: g, port: 7222 }")).toEqual(["g", "g"]);
+    expect(clusters("cluster { name: c }, leafnodes { remotes: [{ url: nats-leaf://h }] }")).toEqual([
+      "c",
+      "c",
+    ]);
   });
 });
 

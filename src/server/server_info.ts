@@ -74,8 +74,8 @@ export function serverIdentity(options: Options, id: string, givenName = ""): Se
 }
 
 /**
- * The name of the cluster. With gateways it is the gateway's name; a leaf node without a cluster is a cluster by
- * itself, under the server's name if it is configured. Undefined for none.
+ * The name of the cluster as it is configured, also of a server without routes. With gateways it is the gateway's name;
+ * a leaf node without a cluster is a cluster by itself, under the name that the server is given. Undefined for none.
  */
 export function clusterName({ cluster, gateway, leafnodes, serverName }: Options): string | undefined {
   const name = cluster.name || gateway.name;

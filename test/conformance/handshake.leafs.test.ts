@@ -187,6 +187,22 @@ rowsInParallel(
       link.destroy();
     },
 
+    "leafs 2.3: both sides name a cluster that has no routes": async () => {
+      const cluster = "cluster { name: C }";
+      await using listener = await RawListener.open();
+      await using server = await ServerProcess.start({ config: leafConfig(listener.address, "", cluster) });
+      const { link, connect } = await acceptLeaf(listener);
+      expect(connect).toMatchObject({ name: "L", cluster: "C" });
+      await expectServedBy(link, server);
+      link.destroy();
+      await using own = await ServerProcess.start({
+        config: `server_name: H\n${cluster}\nleafnodes { listen: "127.0.0.1:-1" }`,
+      });
+      const leaf = await openLeaf(await linkPort(own, "leafnode"));
+      leaf.sendJson("CONNECT", leafConnect({ cluster: "C" }));
+      await leaf.expectError("remote leafnode has same cluster name");
+    },
+
     "leafs 5: a listener without client_id is none of a hub": async () => {
       await using listener = await RawListener.open();
       await using server = await ServerProcess.start({ config: leafConfig(listener.address) });

@@ -80,6 +80,33 @@ row("§12.10 the flags of features are shown, as configured and otherwise as the
   });
 });
 
+row("§12.10 INFO and /varz name the cluster of a server without routes", async () => {
+  const remotes = 'leafnodes { remotes: [ { url: "nats-leaf://127.0.0.1" } ] }';
+  for (const [config, inInfo, cluster] of [
+    ["cluster { name: c }", "c", { name: "c" }],
+    ['gateway { name: g, listen: "127.0.0.1:-1" }', "g", { name: "g" }],
+    [`cluster { name: c }\nserver_name: s\n${remotes}`, "c", { name: "c" }],
+    [`server_name: s\n${remotes}`, "s", {}],
+    [remotes, undefined, {}],
+  ] as const) {
+    await using alone = await ServerProcess.start({ config, monitoring: true });
+    const client = await alone.connect();
+    const varz = await alone.json<Varz>("/varz");
+    expect([config, client.info.cluster, varz.cluster]).toEqual([config, inInfo, cluster]);
+    client.destroy();
+  }
+});
+
+row("§12.10 a leaf node's remote has the port that is dialled", async () => {
+  await using leaf = await ServerProcess.start({
+    config: 'leafnodes { remotes: [ { urls: [ "nats-leaf://127.0.0.1", "nats-leaf://127.0.0.1:1" ] } ] }',
+    monitoring: true,
+  });
+  expect((await leaf.json<Varz>("/varz")).leaf).toEqual({
+    remotes: [{ local_account: "$G", urls: ["127.0.0.1:7422", "127.0.0.1:1"] }],
+  });
+});
+
 row("§12.10 fields that are off are left out", async () => {
   const varz = await server().json<Varz>("/varz");
   for (const key of [

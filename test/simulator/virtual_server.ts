@@ -316,7 +316,7 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
       maxSubscriptions: -1,
       isOperatorMode: false,
       isLameDuck: false,
-      ownCluster: leafnodes.remotes.length > 0 ? this.name : "",
+      clusterName: cluster.name ?? gateway.name ?? (leafnodes.remotes.length > 0 ? this.name : ""),
       systemAccount: systemAccountOf(this.#options) ?? "",
       connectErrorReports: 3600,
       reconnectErrorReports: 1,

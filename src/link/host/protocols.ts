@@ -78,7 +78,7 @@ export class Protocols {
     this.#host = host;
     const { cluster, gateway, leafnodes } = setup;
     this.routes = cluster === null ? null : this.#createRoutes(cluster);
-    this.#clusterName = this.routes?.cluster.name ?? byteStringOfText(gateway?.options.name ?? "");
+    this.#clusterName = this.routes?.cluster.name ?? byteStringOfText(setup.clusterName);
     this.gateways = gateway === null ? null : this.#createGateways(gateway);
     this.#leafs = leafnodes === null ? null : this.#createLeafs(leafnodes);
   }
@@ -229,11 +229,10 @@ export class Protocols {
     const { clock, dialer, log, events, logins, notices, account, wanted, isWanted, wantedCount } =
       this.#host;
     const own = leafUrl(this.#setup);
-    const ownCluster = byteStringOfText(this.#setup.ownCluster);
     return new LeafNodes(
       {
         options: leafOptions(this.#setup, leafnodes),
-        clusterName: () => this.#clusterName || ownCluster,
+        clusterName: () => this.#clusterName,
         leafUrls: () => (own === "" ? this.#leafUrls : [own, ...this.#leafUrls]),
         webSocketUrls: () => this.#webSocketUrls,
         account,

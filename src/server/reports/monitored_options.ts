@@ -99,7 +99,7 @@ export function monitoredOptions(options: Options, state: MonitoredState): Monit
   };
 }
 
-/** With gateways the block shows the cluster's name, whether it has routes or not. */
+/** The block shows the cluster's name, whether there are routes or not. */
 function clusterBlock(
   { cluster, gateway }: Options,
   { info, ports, certificates }: MonitoredState,

@@ -14,8 +14,8 @@ export interface LinksIdentity {
   readonly runtime: string;
   readonly isOperatorMode: boolean;
   readonly isLameDuck: boolean;
-  /** Whether the server was a leaf node from its start: then it is a cluster of its own unless it is in another. */
-  readonly isOwnCluster: boolean;
+  /** Whether the server was a leaf node from its start. */
+  readonly wasLeafNode: boolean;
   /** "" without one. */
   readonly systemAccount: string;
 }
@@ -28,9 +28,10 @@ export function linksSetup(
 ): LinksSetup {
   const { cluster, gateway, leafnodes } = options;
   const ownAddresses = addressesOfThisMachine();
+  const serverName = options.serverName || identity.id;
   return {
     serverId: identity.id,
-    serverName: options.serverName || identity.id,
+    serverName,
     version: NATS_VERSION,
     goVersion: identity.runtime,
     gitCommit: "",
@@ -43,7 +44,7 @@ export function linksSetup(
     maxSubscriptions: options.maxSubscriptions === 0 ? -1 : options.maxSubscriptions,
     isOperatorMode: identity.isOperatorMode,
     isLameDuck: identity.isLameDuck,
-    ownCluster: cluster.name || (identity.isOwnCluster && options.serverName) || "",
+    clusterName: cluster.name || gateway.name || (identity.wasLeafNode && options.serverName) || "",
     systemAccount: identity.systemAccount,
     connectErrorReports: options.connectErrorReports,
     reconnectErrorReports: options.reconnectErrorReports,

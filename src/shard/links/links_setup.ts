@@ -27,8 +27,11 @@ export interface LinksSetup {
   readonly isOperatorMode: boolean;
   /** Whether lame duck mode has begun, for a links shard that replaces a dead one. */
   readonly isLameDuck: boolean;
-  /** The cluster that leaf nodes and hubs are told where there are neither routes nor gateways; "" for none. */
-  readonly ownCluster: string;
+  /**
+   * As it is configured. A server that has a name, was a leaf node from its start and is in no cluster is one by itself.
+   * "" for none.
+   */
+  readonly clusterName: string;
   /** Name of the system account; "" if there is none. */
   readonly systemAccount: string;
   readonly connectErrorReports: number;
