@@ -442,7 +442,15 @@ export class Server {
     const { shardCount, transport } = this.#fleet;
     const { rules } = this.#resolved;
     const { serverName: name } = this.#announced.info;
-    logStart(this.#logger, options, config, runtime, { id: this.id, name, shardCount, transport, rules });
+    logStart(this.#logger, options, config, runtime, {
+      id: this.id,
+      name,
+      shardCount,
+      transport,
+      rules,
+      operators: this.#operators,
+      systemAccount: this.#systemAccount,
+    });
     const pidFailure = options.pidFile && writePidFile(options.pidFile, process.pid);
     if (pidFailure) throw new Error(`Could not write pidfile: ${pidFailure}`);
     this.#ocsp.use(ocsp.ocsp);

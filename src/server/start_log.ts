@@ -5,6 +5,7 @@ import type { ListenerKind } from "../fabric/listeners.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ConfigOrigin } from "./server_settings.ts";
+import type { MonitoredOperator } from "./settings/operator_setup.ts";
 import { webSocketScheme } from "./settings/websocket_settings.ts";
 import { listenersOf, listeningText } from "./threads/listeners.ts";
 import type { Ports } from "./threads/listening.ts";
@@ -18,6 +19,10 @@ export interface StartingServer {
   readonly shardCount: number;
   readonly transport: "epoll" | "runtime";
   readonly rules: LoginRules;
+  /** The trusted ones in operator mode. */
+  readonly operators: readonly MonitoredOperator[];
+  /** "" for none. */
+  readonly systemAccount: string;
 }
 
 /** The first lines of a start. */
@@ -26,7 +31,7 @@ export function logStart(
   options: Options,
   config: ConfigOrigin | null,
   runtime: Runtime,
-  { id, name, shardCount, transport, rules }: StartingServer,
+  { id, name, shardCount, transport, rules, operators, systemAccount }: StartingServer,
 ): void {
   const shards = shardCount === 1 ? "1 shard" : `${shardCount} shards`;
   log.info("Starting nats-server");
@@ -40,7 +45,27 @@ export function logStart(
   logFeatureFlags(log, options.featureFlags);
   for (const text of findLoginWarnings(rules)) log.warn(text);
   if (config !== null) log.info(`Using configuration file: ${config.file} (${config.digest})`);
+  logOperators(log, operators);
+  if (operators.length > 0 && systemAccount === "") {
+    log.warn("Trusted Operators should utilize a System Account");
+  }
   warnOfPayload(log, options);
+}
+
+function logOperators(log: Logger, operators: readonly MonitoredOperator[]): void {
+  if (operators.length > 0) log.info("Trusted Operators");
+  for (const { standard } of operators) {
+    const { audience, name, issuedAtSeconds, expiresAtSeconds } = standard;
+    log.info(`  System  : ${JSON.stringify(audience)}`);
+    log.info(`  Operator: ${JSON.stringify(name)}`);
+    log.info(`  Issued  : ${timeText(issuedAtSeconds)}`);
+    log.info(`  Expires : ${expiresAtSeconds === 0 ? "Never" : timeText(expiresAtSeconds)}`);
+  }
+}
+
+/** As Go writes times, always in UTC. */
+function timeText(seconds: number): string {
+  return `${new Date(seconds * 1000).toISOString().replace("T", " ").slice(0, 19)} +0000 UTC`;
 }
 
 function warnOfPayload(log: Logger, { maxPayloadBytes }: Options): void {

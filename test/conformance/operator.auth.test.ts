@@ -378,6 +378,34 @@ row("§8.24 connection types of the token", async () => {
   );
 });
 
+row("§7 the log of a start names the operators, and misses a system account", async () => {
+  const key = new NKey("operator");
+  const claims = { sub: key.publicKey, iat: 1_700_000_000, nats: { type: "operator", version: 2 } };
+  const jwts = [
+    encodeJwt({ ...claims, name: 'the "first"', aud: "everywhere", exp: 4_000_000_000 }, key),
+    encodeJwt({ ...claims, name: "second" }, key),
+  ];
+  await using own = await ServerProcess.start({
+    config: `operator: [ ${jwts.join(", ")} ]\nresolver: MEMORY`,
+    environment: { TZ: "UTC" },
+  });
+  const found = own.log.match(/\[\w+\] ( {2}(System|Operator|Issued|Expires) *:|Trusted Operators).*/g);
+  expect(found).toEqual([
+    "[INF] Trusted Operators",
+    '[INF]   System  : "everywhere"',
+    '[INF]   Operator: "the \\"first\\""',
+    "[INF]   Issued  : 2023-11-14 22:13:20 +0000 UTC",
+    "[INF]   Expires : 2096-10-02 07:06:40 +0000 UTC",
+    '[INF]   System  : ""',
+    '[INF]   Operator: "second"',
+    "[INF]   Issued  : 2023-11-14 22:13:20 +0000 UTC",
+    "[INF]   Expires : Never",
+    "[WRN] Trusted Operators should utilize a System Account",
+  ]);
+  expect(server().log).toMatch(/Trusted Operators\n/);
+  expect(server().log).not.toMatch(/should utilize a System Account/);
+});
+
 row("§5.2 the system account's users log in like others", async () => {
   const client = await loginAsSystem(server(), operator);
   const { data } = JSON.parse((await request(client, "$SYS.REQ.USER.INFO")).payload);

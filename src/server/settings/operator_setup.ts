@@ -1,5 +1,6 @@
 /** What the configuration says of operators, verified: loaded only where a server runs in operator mode. */
 import { readFileSync } from "node:fs";
+import type { StandardClaims } from "../../auth/jwt/claims.ts";
 import { decodeAs } from "../../auth/jwt/decode.ts";
 import { claimsJson } from "../../auth/jwt/encode.ts";
 import { readOperators, resolverOf } from "../../auth/operator_files.ts";
@@ -19,11 +20,12 @@ export interface VerifiedOperators {
   readonly operators: readonly MonitoredOperator[];
 }
 
-/** An operator as monitoring shows it. */
+/** An operator as monitoring and the log show it. */
 export interface MonitoredOperator {
   readonly jwt: string;
   /** As JSON has them. */
   readonly claims: object;
+  readonly standard: StandardClaims;
 }
 
 export type OperatorSetupResult =
@@ -68,7 +70,11 @@ export function setUpOperators(
     mayBootstrap: operators.length === 1 && resolver.kind !== "memory",
     serverHash,
   };
-  const monitored = operators.map((claims, place) => ({ jwt: jwts[place]!, claims: claimsJson(claims) }));
+  const monitored = operators.map((claims, place) => ({
+    jwt: jwts[place]!,
+    claims: claimsJson(claims),
+    standard: claims,
+  }));
   return { ok: true, setup, operators: monitored };
 }
 
