@@ -65,6 +65,23 @@ rowsInParallel({
     link.destroy();
   },
 
+  "leafs 60: a cluster without routes gets another name, which its hub is told by a new connection":
+    async () => {
+      await using listener = await RawListener.open();
+      const named = (name: string) => config(`cluster { name: ${name} }\n${remote(listener)}`);
+      await using server = await ServerProcess.start({ config: named("C1") });
+      const { link, connect } = await acceptLeaf(listener);
+      expect(connect.cluster).toBe("C1");
+      await reloadTo(server, named("C2"));
+      await link.client.readToEnd();
+      const again = await acceptLeaf(listener);
+      expect(again.connect.cluster).toBe("C2");
+      expect(server.log).toContain("Cluster name updated to C2");
+      const client = await server.connect();
+      expect(client.info.cluster).toBe("C2");
+      for (const each of [client, again.link]) each.destroy();
+    },
+
   "leafs 60: its hub may be told what members want that were there before": async () => {
     await using listener = await RawListener.open();
     await using server = await ServerProcess.start({ config: config(CLUSTER) });

@@ -139,6 +139,10 @@ export class Protocols {
     this.#setup = setup;
     const { cluster, gateway, leafnodes } = setup;
     if (cluster !== null) this.routes?.reload(routeSettings(setup, cluster));
+    else if (setup.clusterName !== before.clusterName && setup.clusterName !== "") {
+      this.#host.log("info", `Cluster name updated to ${setup.clusterName}`);
+      this.#rename(byteStringOfText(setup.clusterName));
+    }
     // Comparing a password with its hash is expensive, so it is not done at every reload.
     if (JSON.stringify(before.cluster) !== JSON.stringify(cluster)) this.routes?.judgeAgain();
     if (gateway !== null) this.gateways?.reload(gatewaySettings(setup, gateway));
@@ -149,6 +153,12 @@ export class Protocols {
     this.#leafs ??= this.#createLeafs(leafnodes);
     this.#leafs.setOptions(leafOptions(setup, leafnodes));
     this.#leafs.setRemotes(leafnodes.options.remotes);
+  }
+
+  #rename(name: string): void {
+    this.#clusterName = name;
+    this.#host.tell({ type: "clusterName", name: textOf(name) });
+    this.leafs?.reconnectRemotes();
   }
 
   #createRoutes(cluster: NonNullable<LinksSetup["cluster"]>): RouteMesh {
@@ -167,11 +177,7 @@ export class Protocols {
       wanted,
       wantedCount,
       reassigned: (link, account) => ledger.reassign(link, account),
-      clusterRenamed: (name) => {
-        this.#clusterName = name;
-        tell({ type: "clusterName", name: textOf(name) });
-        this.leafs?.reconnectRemotes();
-      },
+      clusterRenamed: (name) => this.#rename(name),
       gatewayLines: () => this.gateways?.infoForRoute() ?? "",
       gatewayGossip: (info) => {
         this.gateways?.takeRouteInfo(info, "");
