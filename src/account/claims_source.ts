@@ -1,4 +1,11 @@
-import type { AccountClaims, Export, Import, MessageTrace, WeightedMapping } from "../auth/jwt/claims.ts";
+import {
+  type AccountClaims,
+  type Export,
+  type Import,
+  type MessageTrace,
+  type WeightedMapping,
+  weightPercent,
+} from "../auth/jwt/claims.ts";
 import { findMappingProblem, type MappingOptions } from "../config/mappings.ts";
 import type { Permissions } from "../config/permissions.ts";
 import type { AccountTrace } from "../protocol/tracing/trace_admission.ts";
@@ -42,10 +49,10 @@ function traceOf(claimed: MessageTrace | undefined): { readonly messageTrace?: A
 }
 
 function mappingOf(source: string, list: readonly WeightedMapping[]): MappingOptions | undefined {
-  const destinations = list.map(({ subject, weight, cluster }) => ({
-    subject,
-    weight: weight === 0 ? 100 : weight,
-    cluster: cluster === "" ? undefined : cluster,
+  const destinations = list.map((destination) => ({
+    subject: destination.subject,
+    weight: weightPercent(destination),
+    cluster: destination.cluster === "" ? undefined : destination.cluster,
   }));
   return findMappingProblem(source, destinations) === undefined ? { source, destinations } : undefined;
 }

@@ -276,8 +276,8 @@ export class OperatorMode {
       return;
     }
     const source = sourceOf(account);
-    // An account that was deleted exports nothing and imports nothing.
-    const change = this.#registry.set(kind === "deleted" ? { ...source, exports: [], imports: [] } : source);
+    // An account that was deleted imports nothing.
+    const change = this.#registry.set(kind === "deleted" ? { ...source, imports: [] } : source);
     this.#tell({ changed: change.changed, removed: [], terms: [termsOf(account, previous)] });
     this.#lookForExporters(change);
   }

@@ -29,6 +29,7 @@ const activation = encodeJwt(
   exporter.key,
 );
 
+const MAPPINGS = { "m.*": [{ subject: "n.$1", weight: 40 }], all: [{ subject: "mapped" }] };
 const exporting = exporter.with({
   tags: ["t:1"],
   description: "what <it> is",
@@ -47,10 +48,16 @@ const exporting = exporter.with({
       type: "service",
       service_latency: { sampling: "headers", results: "l" },
     },
-    { name: "stream", subject: "st.*.*", type: "stream", token_req: false },
+    {
+      name: "stream",
+      subject: "st.*.*",
+      type: "stream",
+      token_req: false,
+      revocations: { "*": 1_600_000_000 },
+    },
   ],
   revocations: { [revoked]: 1_700_000_000 },
-  mappings: { "m.*": [{ subject: "n.$1", weight: 40 }] },
+  mappings: MAPPINGS,
 });
 const importing = importer.with({
   imports: [
@@ -133,6 +140,7 @@ row(
           { subject: "n.$1", weight: 40 },
           { subject: "m.$1", weight: 100 },
         ],
+        all: [{ subject: "mapped", weight: 100 }],
       },
       decoded_jwt: {
         iss: operator.key.publicKey,
@@ -143,6 +151,7 @@ row(
           description: "what <it> is",
           default_permissions: { pub: {}, sub: {} },
           authorization: {},
+          mappings: MAPPINGS,
           type: "account",
           version: 2,
         },

@@ -16,7 +16,7 @@ const operator = new Operator();
 const config = (options = "", of = operator) =>
   `${of.configWith(`{ type: full, dir: "DIRECTORY/jwt", timeout: "300ms" ${options} }`)}\n${preload([of.systemAccount])}`;
 
-const server = sharedServer({ config: config(", allow_delete: true") });
+const server = sharedServer({ config: config(", allow_delete: true"), monitoring: true });
 
 const asSystem = (on = server(), of = operator) => loginAsSystem(on, of);
 const fileOf = (account: Account, on = server()) => on.path(`jwt/${account.publicKey}.jwt`);
@@ -156,6 +156,19 @@ row(
     system.destroy();
   },
 );
+
+row("§8.118 FULL: a deleted account still shows what it exported", async () => {
+  const system = await asSystem();
+  const account = operator.account("exporting");
+  await push(system, account, { exports: [{ subject: "s", type: "stream" }] });
+  (await login(server(), account.user().credentials)).destroy();
+  await ask(system, "$SYS.REQ.CLAIMS.DELETE", deletion(operator.key, [account.publicKey]));
+  const { account_detail: detail } = await server().json<{ account_detail: unknown }>(
+    `/accountz?acc=${account.publicKey}`,
+  );
+  expect(detail).toMatchObject({ expired: true, exports: [{ subject: "s", type: "stream" }] });
+  system.destroy();
+});
 
 row("§8.118 FULL: accounts that are not there count as deleted", async () => {
   const system = await asSystem();

@@ -270,10 +270,15 @@ export interface Activation extends GenericFields {
 
 export interface WeightedMapping {
   readonly subject: string;
-  /** Percent, 1 to 100; a missing value or 0 is read as 100. */
+  /** As it is written, 0 if it is not: see `weightPercent`. */
   readonly weight: number;
   /** The cluster on whose servers it applies; "" for all clusters without entries of their own. */
   readonly cluster: string;
+}
+
+/** The percentage that a destination's weight means. */
+export function weightPercent({ weight }: WeightedMapping): number {
+  return weight === 0 ? 100 : weight;
 }
 
 /** Passes logins of an account to a callout service. It is active if there are `authUsers`. */

@@ -243,16 +243,9 @@ function notNull<T>(what: string, codec: Codec<T>): Codec<T> {
   };
 }
 
-/** A missing weight, or 0, is 100. */
-const weight: Codec<number> = {
-  absent: 100,
-  read: (json) => unsigned8.read(json) || 100,
-  write: unsigned8.write,
-};
-
 const weightedMapping: Codec<WeightedMapping> = object<WeightedMapping>({
   subject: always("subject", text),
-  weight: at("weight", weight),
+  weight: at("weight", unsigned8),
   cluster: at("cluster", text),
 });
 

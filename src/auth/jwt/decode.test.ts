@@ -256,7 +256,7 @@ describe("decode() reads", () => {
       maxDataBytes: -1,
       maxPayloadBytes: 9,
     });
-    expect(mappings.get("a")).toEqual([{ subject: "b", weight: 100, cluster: "" }]);
+    expect(mappings.get("a")).toEqual([{ subject: "b", weight: 0, cluster: "" }]);
   });
 
   test("CIDRs as a list or as one text", () => {

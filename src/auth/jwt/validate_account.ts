@@ -1,16 +1,17 @@
 import { goQuoteText as quoted } from "../../protocol/go_quote.ts";
 import { roleOf } from "../nkey.ts";
 import { checkActivation } from "./activation_rules.ts";
-import type {
-  Account,
-  AccountClaims,
-  AccountLimits,
-  ActivationClaims,
-  Export,
-  ExternalAuthorization,
-  Import,
-  MessageTrace,
-  ServiceLatency,
+import {
+  type Account,
+  type AccountClaims,
+  type AccountLimits,
+  type ActivationClaims,
+  type Export,
+  type ExternalAuthorization,
+  type Import,
+  type MessageTrace,
+  type ServiceLatency,
+  weightPercent,
 } from "./claims.ts";
 import { decodeAs } from "./decode.ts";
 import { Issues } from "./issues.ts";
@@ -245,7 +246,9 @@ function checkMappings(mappings: Account["mappings"], issues: Issues): void {
   for (const [source, destinations] of mappings) {
     checkSubject(source, issues);
     const totals = new Map<string, number>();
-    for (const { subject, weight, cluster } of destinations) {
+    for (const destination of destinations) {
+      const { subject, cluster } = destination;
+      const weight = weightPercent(destination);
       checkSubject(subject, issues);
       if (weight > 100) {
         issues.block(`Mapping ${quoted(source)} has a weight ${weight} that exceeds 100`);

@@ -1,18 +1,19 @@
 /** `midge describe`, and how all commands show what a token says. */
 import { existsSync, readFileSync } from "node:fs";
-import type {
-  Account,
-  AccountLimits,
-  Claims,
-  ConnectionLimits,
-  Export,
-  Import,
-  Operator,
-  Permissions,
-  Revocations,
-  UserRights,
-  UserScope,
-  WeightedMapping,
+import {
+  type Account,
+  type AccountLimits,
+  type Claims,
+  type ConnectionLimits,
+  type Export,
+  type Import,
+  type Operator,
+  type Permissions,
+  type Revocations,
+  type UserRights,
+  type UserScope,
+  type WeightedMapping,
+  weightPercent,
 } from "../../auth/jwt/claims.ts";
 import { decode, decodeGeneric } from "../../auth/jwt/decode.ts";
 import { readToken } from "../../auth/jwt/decorated.ts";
@@ -227,7 +228,7 @@ function describeImport(imported: Import): string {
 
 function describeMapping([source, destinations]: readonly [string, readonly WeightedMapping[]]): string {
   const targets = destinations.map(
-    ({ subject, weight, cluster }) => `${subject} ${weight}%${cluster === "" ? "" : ` in ${cluster}`}`,
+    (each) => `${each.subject} ${weightPercent(each)}%${each.cluster === "" ? "" : ` in ${each.cluster}`}`,
   );
   return `${source} to ${targets.join(", ")}`;
 }

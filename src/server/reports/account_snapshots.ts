@@ -158,7 +158,10 @@ const RESPONSE_TYPES: Readonly<Record<ResponseType, ExportSnapshot["responseType
 };
 
 function exportSnapshot(exported: Export): ExportSnapshot {
-  const { subject, kind, needsToken, responseType, latency, importers, revocations } = exported;
+  const { subject, kind, needsToken, accountTokenPosition, responseType, latency, importers, revocations } =
+    exported;
+  // A stream that is everybody's has no activations to revoke. Source: nats-server addStreamExport.
+  const isOpenStream = kind === "stream" && !needsToken && accountTokenPosition === 0 && importers.size === 0;
   return {
     subject,
     type: kind,
@@ -166,7 +169,7 @@ function exportSnapshot(exported: Export): ExportSnapshot {
     responseType: kind === "service" ? RESPONSE_TYPES[responseType] : "",
     latency: latencySnapshot(latency),
     approvedAccounts: [...importers],
-    revokedActivations: inMs(revocations),
+    revokedActivations: isOpenStream ? new Map() : inMs(revocations),
   };
 }
 
