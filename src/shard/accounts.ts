@@ -70,6 +70,10 @@ export class ShardAccount {
     return this.definition.serviceImports.length > 0;
   }
 
+  get hasMappings(): boolean {
+    return this.#mappings !== null;
+  }
+
   /** Whether other accounts import streams of this one. */
   get isImported(): boolean {
     return this.importers.length > 0;

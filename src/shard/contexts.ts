@@ -180,6 +180,8 @@ export class Contexts implements PlanRules {
     const { latency, responseType, exporter: id, responseThresholdMs } = service.definition;
     const exporter = this.#accounts.byId(id);
     if (exporter === undefined || latency !== undefined || responseType !== "singleton") return null;
+    // The account's mappings are for the answers, too.
+    if (account.hasMappings) return null;
     if (responseThresholdMs > FORWARDED_MS_MAX) return null;
     const remote = orLost(service.remoteSubject(subject).text);
     const mapped = remote === null ? null : exporter.constantMapping(remote);

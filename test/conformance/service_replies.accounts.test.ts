@@ -41,6 +41,11 @@ const server = sharedServer({
         ]
       }
       PEER { users: [ { user: PEER, password: p } ], imports: [ { service: { account: EXP, subject: slow.many } } ] }
+      MAPPED {
+        users: [ { user: MAPPED, password: p } ]
+        imports: [ { service: { account: EXP, subject: svc } }, { service: { account: EXP, subject: many } } ]
+        mappings { "at.*": "in.$1", lost: [ { destination: lost, weight: 0 } ] }
+      }
     }
   `,
 });
@@ -190,6 +195,40 @@ row("§4.5 §8.77 an answer with a reply of its own: the requester sees it rewri
     const back = await readMessage(responder);
     expect([back.subject, back.sid, back.payload]).toEqual(["back.1", "2", "ack"]);
   }),
+);
+
+row("§4.5 an answer goes where the requester's account maps its reply", () =>
+  withPair(
+    "svc",
+    async (responder, requester) => {
+      requester.send("SUB at.> 2\r\nSUB lost 3\r\n");
+      for (const reply of ["at.1", "at.2", "in.3"]) {
+        const message = await request(requester, responder, "svc", reply);
+        responder.send(`PUB ${message.reply} 2\r\nok\r\n`);
+        await requester.expect(`MSG in.${reply.slice(3)} 1 2\r\nok\r\n`);
+      }
+      const headed = await request(requester, responder, "svc", "at.4");
+      responder.send(`HPUB ${headed.reply} 18 20\r\nNATS/1.0\r\nA: b\r\n\r\nok\r\n`);
+      await requester.expect("HMSG in.4 1 18 20\r\nNATS/1.0\r\nA: b\r\n\r\nok\r\n");
+      const lost = await request(requester, responder, "svc", "lost");
+      responder.send(`PUB ${lost.reply} 2\r\nok\r\n`);
+      await settle(responder, requester);
+    },
+    ["EXP", "MAPPED"],
+  ),
+);
+
+row("§4.5 each of many answers goes where the requester's account maps its reply", () =>
+  withPair(
+    "many",
+    async (responder, requester) => {
+      const { reply } = await request(requester, responder, "many", "at.1");
+      responder.send(`PUB ${reply} 1\r\na\r\nPUB ${reply} 0\r\n\r\nPUB ${reply} 4\r\nlate\r\n`);
+      await requester.expect("MSG in.1 1 1\r\na\r\nMSG in.1 1 0\r\n\r\n");
+      await settle(responder, requester);
+    },
+    ["EXP", "MAPPED"],
+  ),
 );
 
 row("§4.5 §8.80 no responder behind the import: the 503 names the published subject", async () => {

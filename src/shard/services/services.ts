@@ -237,7 +237,8 @@ export class Services {
     const pending = this.#pending.get(this.#replies.tokenOf(exporter, subject));
     if (pending === undefined) return;
     const requestor = this.#shard.accounts.byId(pending.requestor);
-    trace.serviceImported(requestor?.name ?? "", textOf(subject), textOf(pending.reply));
+    const to = requestor?.constantMapping(pending.reply) ?? pending.reply;
+    trace.serviceImported(requestor?.name ?? "", textOf(subject), textOf(to));
     if (trace.isOnly) this.#fail(pending, "service unavailable");
     else this.takeAnswer(message.withTrace(TRACE_DISABLED, null));
   }
@@ -483,15 +484,19 @@ export class Services {
       });
       back = this.#replies.subjectOf(requestor, reverse);
     }
-    const answer = HeldMessage.of(
-      requestor | CONTEXT_IS_STREAMLESS,
-      message.origin,
-      bytesOf(reply),
-      back,
-      dropHeader(message.content, REQUEST_INFO_HEADER),
-    );
     const who = responder ?? pending.responder;
-    const delivered = this.#publishing.deliver(answer) + this.#passOn(account, answer, who);
+    const to = account.map(reply);
+    let delivered = 0;
+    if (to !== null) {
+      const answer = HeldMessage.of(
+        requestor | CONTEXT_IS_STREAMLESS,
+        message.origin,
+        bytesOf(to),
+        back,
+        dropHeader(message.content, REQUEST_INFO_HEADER),
+      );
+      delivered = this.#publishing.deliver(answer) + this.#passOn(account, answer, who);
+    }
     // An answer that nobody takes is the last one, but it was given.
     if (delivered === 0) this.#pending.remove(pending);
     this.#latencies.answered(pending, who, answeredAtMs);
