@@ -16,7 +16,16 @@ import {
   UNKNOWN_ISSUER,
 } from "./jwt_login.ts";
 import type { LoadedAccount } from "./loaded_account.ts";
-import type { Login, LoginRefusal, LoginRequest, NeedsAccount, NeedsCallout } from "./login.ts";
+import {
+  type Login,
+  type LoginLog,
+  type LoginRefusal,
+  type LoginRequest,
+  type NeedsAccount,
+  type NeedsCallout,
+  type RefusalReason,
+  withoutRoom,
+} from "./login.ts";
 import type { OperatorTrust } from "./operator_trust.ts";
 import { loginOf, protectCallout, refusalOf } from "./verdict.ts";
 
@@ -100,19 +109,19 @@ export function judgeCalloutAnswer(
 export function calloutTimedOut(pending: NeedsCallout): LoginRefusal {
   const text = `Authorization callout response not received in time on account ${goQuoteText(pending.account)}`;
   const logs = [{ level: "debug", text }] as const;
-  return refusalOf(claimedBy(pending), "authorization violation", pending.account, logs, { eventReason: "" });
+  return calloutRefusal(pending, "authorization violation", logs, "");
 }
 
 /** The refusal when the account of the one who asks has no room for it, so that there is nothing to ask. */
 export function accountIsFull(pending: NeedsCallout): LoginRefusal {
-  return refusalOf(claimedBy(pending), "account connections", pending.bound.account, []);
+  const bound = pending.bound.kind === "login" ? withoutRoom(pending.bound) : null;
+  return refusalOf(claimedBy(pending), "account connections", pending.bound.account, [], { bound });
 }
 
 /** The refusal when no question could be put. */
 export function calloutFailed(pending: NeedsCallout, problem: string): LoginRefusal {
   const logs = [{ level: "warning", text: problem }] as const;
-  const more = { eventReason: problem };
-  return refusalOf(claimedBy(pending), "authorization violation", pending.account, logs, more);
+  return calloutRefusal(pending, "authorization violation", logs, problem);
 }
 
 /** The user JWT in the answer, if the service that was asked gave it, and to this question. */
@@ -294,6 +303,19 @@ function refusedBy(
 ): LoginRefusal {
   const eventReason = text.charAt(0).toUpperCase() + text.slice(1);
   const reason = isProxyRequired ? "proxy required" : "authorization violation";
-  const log = { level: "warning", text: eventReason } as const;
-  return refusalOf(claimedBy(pending), reason, pending.account || GLOBAL_ACCOUNT, [log], { eventReason });
+  return calloutRefusal(pending, reason, [{ level: "warning", text: eventReason }], eventReason);
+}
+
+/** The refusal of a client that stays, until it is gone, who its own credentials made it. */
+function calloutRefusal(
+  pending: NeedsCallout,
+  reason: RefusalReason,
+  logs: readonly LoginLog[],
+  eventReason: string,
+): LoginRefusal {
+  const { account, bound } = pending;
+  return refusalOf(claimedBy(pending), reason, account || GLOBAL_ACCOUNT, logs, {
+    eventReason,
+    bound: bound.kind === "login" ? bound : null,
+  });
 }

@@ -130,11 +130,23 @@ export interface LoginRefusal {
   readonly jwt: string;
   /** As in a Login. */
   readonly proxyKey: string;
+  /** What a callout service has refused although the client's credentials are good; null elsewhere. */
+  readonly bound: Login | null;
   /** The reason in the event of the failure: a closed reason, or what the callout service said. */
   readonly eventReason: string;
   /** The account is not among `resolver_pinned_accounts`, which varz counts. */
   readonly isPinnedAccountFailure: boolean;
   readonly logs: readonly LoginLog[];
+}
+
+/**
+ * What shows of a login for which its account has no room: the user that a token names counts only once its client is
+ * in. Source: nats-server RegisterNkeyUser.
+ */
+export function withoutRoom(login: Login): Login {
+  if (login.issuerKey === "") return login;
+  const user = login.identityKind === "jwt" ? "" : login.user;
+  return { ...login, user, issuerKey: "", nameTag: "", tags: [] };
 }
 
 /** Ask again once the account's JWT has been loaded, or could not be. */

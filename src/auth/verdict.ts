@@ -58,6 +58,7 @@ export function refusalOf(
     eventReason,
     jwt: "",
     proxyKey: "",
+    bound: null,
     isPinnedAccountFailure: false,
     logs,
     ...more,

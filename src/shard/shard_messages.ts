@@ -223,13 +223,22 @@ export interface TraceResult {
   readonly report: TraceReport;
 }
 
+/** Who is told that a login failed. */
+export interface LoginFailure {
+  /** The account that is told `reason`; null for none. */
+  readonly account: string | null;
+  readonly reason: string;
+  /** Whether the system account is told, too. */
+  readonly isForSystem: boolean;
+}
+
 /** What events of the system account tell about a client that connected or disconnected. */
 export interface ClientEvent {
   readonly client: ClientInfo;
   /** The accounts whose number of connections has changed; the one that was left by a second CONNECT comes first. */
   readonly countedAccounts: readonly string[];
-  /** For a client that was refused: the reason, and the account that is told as well, null for none. */
-  readonly failure: { readonly account: string | null; readonly reason: string } | null;
+  /** For a client that was refused. */
+  readonly failure: LoginFailure | null;
   /** For a client that disconnected. */
   readonly end: { readonly reason: string; readonly traffic: LinkTraffic } | null;
 }

@@ -11,6 +11,7 @@ import { newNuid } from "../base/nuid.ts";
 import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
 import type { AccountSnapshot } from "../monitor/snapshots/accounts.ts";
 import type { Traffic } from "../monitor/snapshots/traffic.ts";
+import type { LoginFailure } from "../shard/shard_messages.ts";
 import { ConnectionCounts } from "./connection_counts.ts";
 import { connectEvent, connectionCountEvent, disconnectEvent } from "./events.ts";
 import type { SystemHost } from "./host.ts";
@@ -22,8 +23,8 @@ export interface ClientChange {
   readonly client: ClientInfo | null;
   /** Accounts whose number of connections it changed. */
   readonly countedAccounts: readonly string[];
-  /** For a client that was refused: why, and the account that is told of it as well, null for none. */
-  readonly failure: { readonly account: string | null; readonly reason: string } | null;
+  /** For a client that was refused. */
+  readonly failure: LoginFailure | null;
   /** For a client that has gone. */
   readonly end: { readonly reason: string; readonly traffic: Traffic } | null;
 }
@@ -107,14 +108,14 @@ export class ClientAnnouncer {
     if (failure !== null) {
       this.#tellFailedAccount(client, failure, body);
       const { id } = this.#messenger.servers.identity;
-      this.#send(authErrorSubject(id), () => body(client, end.reason));
+      if (failure.isForSystem) this.#send(authErrorSubject(id), () => body(client, end.reason));
     }
     this.#send(disconnectSubject(client.account), () => body(client, end.reason));
   }
 
   #tellFailedAccount(
     client: ClientInfo,
-    { account, reason }: NonNullable<ClientChange["failure"]>,
+    { account, reason }: LoginFailure,
     body: (as: ClientInfo, reason: string) => unknown,
   ): void {
     const hosted = account === null ? undefined : this.#host.account(account);

@@ -222,7 +222,7 @@ describe("announce()", () => {
       user.listen("$SYS.ACCOUNT.CLIENT.AUTH.ERR", TENANT_ID);
       user.listen("$SYS.>");
       const client = { account: "$G", user: "stranger" };
-      const failure = { account: "A", reason: "go away" };
+      const failure = { account: "A", reason: "go away", isForSystem: true };
       const end = { reason: "Authentication Failure", traffic: TRAFFIC };
       services.announce({ client, countedAccounts: [], failure, end });
       const told = [await user.nextJson(), await user.nextJson(), await user.nextJson()];

@@ -2,9 +2,10 @@ import { expect } from "bun:test";
 import { expectRefused, login } from "../support/login.ts";
 import { readMessage } from "../support/message.ts";
 import { NKey } from "../support/nkey.ts";
-import { loginAsSystem, Operator, signature } from "../support/operator.ts";
+import { loginAsSystem, Operator, signature, UNLIMITED_ACCOUNT } from "../support/operator.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { row, sharedServer } from "../support/row.ts";
+import { ServerProcess } from "../support/server_process.ts";
 
 /** What the tests read of an event about a client. */
 interface ClientEvent {
@@ -99,6 +100,39 @@ row("§8.26 a timeout is no authentication error", async () => {
   expect(event.reason).toBe("Authentication Timeout");
   system.destroy();
 });
+
+row(
+  "§8.26 operator mode: an account without room hears of who wanted in, the system account only that it went",
+  async () => {
+    const full = operator.account("full");
+    await using own = await ServerProcess.start({
+      config: operator.configWithMemory(full.with({ limits: { ...UNLIMITED_ACCOUNT, conn: 1 } })),
+    });
+    const [system, member] = [await loginAsSystem(own, operator), await login(own, full.user().credentials)];
+    await listen(system, "$SYS.SERVER.*.CLIENT.AUTH.ERR", "$SYS.ACCOUNT.*.DISCONNECT");
+    await listen(member, "$SYS.ACCOUNT.CLIENT.AUTH.ERR");
+    for (const user of ["", "me"]) {
+      const { jwt, credentials } = full.user();
+      await expectRefused(
+        own,
+        (nonce) => ({ ...credentials(nonce), user }),
+        "-ERR 'maximum account active connections exceeded'\r\n",
+      );
+      const client = { acc: full.publicKey, jwt, ...(user === "" ? {} : { user }) };
+      for (const [listener, reason] of [
+        [member, "Authentication Failure"],
+        [system, "Maximum Account Connections Exceeded"],
+      ] as const) {
+        const { event } = await nextEvent(listener);
+        expect(event).toMatchObject({ reason, client });
+        expect(Object.keys(event.client)).not.toContain("issuer_key");
+        if (user === "") expect(Object.keys(event.client)).not.toContain("user");
+      }
+    }
+    await system.roundTrip();
+    for (const each of [system, member]) each.destroy();
+  },
+);
 
 row("§8.26 operator mode: the refused token is in the event, its account is not known yet", async () => {
   const system = await loginAsSystem(inOperatorMode(), operator);

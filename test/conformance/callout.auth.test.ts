@@ -255,6 +255,35 @@ row("§1.8 callout: the account hears why", async () => {
   serving.destroy();
 });
 
+row(
+  "§1.8 callout: who is refused although its credentials are good was in its account until then",
+  async () => {
+    const { client: serving, service } = await serviceOn(server());
+    const system = await login(server(), { user: "sys", pass: "p" });
+    system.send("SUB $SYS.SERVER.*.CLIENT.AUTH.ERR 1\r\nSUB $SYS.ACCOUNT.*.DISCONNECT 2\r\n");
+    serving.send("SUB $SYS.ACCOUNT.CLIENT.AUTH.ERR 7\r\n");
+    for (const each of [system, serving]) await each.roundTrip();
+    for (const [pass, account] of [
+      ["p", "FOO"],
+      ["wrong", "$G"],
+    ] as const) {
+      const refused = expectRefused(server(), { user: "foo", pass });
+      await service.answer((asked) => respond(asked, issuer, { error: "not today" }));
+      await refused;
+      const told = JSON.parse((await readMessage(serving)).payload);
+      expect(told.client).toMatchObject({ acc: "AUTH", user: "foo", name_tag: account });
+      for (const sid of ["1", "2"]) {
+        const event = await readMessage(system);
+        expect([event.sid, JSON.parse(event.payload).client]).toMatchObject([
+          sid,
+          { acc: account, user: "foo", name_tag: account },
+        ]);
+      }
+    }
+    for (const each of [system, serving]) each.destroy();
+  },
+);
+
 rowsInParallel({
   "§8.29 callout: without an answer the login is refused after the timeout": async () => {
     await using own = await ServerProcess.start({ config: config() });
@@ -390,10 +419,15 @@ rowsInParallel({
       accept(each, delegating.key, { signer: elsewhere.key, claims: { aud: undefined } }),
     );
     await refused;
-    const event = JSON.parse((await readMessage(serving)).payload) as { reason: string };
+    const event = JSON.parse((await readMessage(serving)).payload);
     expect(event.reason).toStartWith(
       `Account "${elsewhere.publicKey}" not permitted as valid account option for auth callout for account`,
     );
+    expect(event.client).toMatchObject({
+      acc: delegating.publicKey,
+      user: user.key.publicKey,
+      issuer_key: delegating.publicKey,
+    });
     await login(own, target.user().credentials);
   },
 

@@ -12,13 +12,13 @@ import {
 } from "../../account/system_events.ts";
 import { MatchResult } from "../../interest/match_result.ts";
 import { NODE_MAIN } from "../../memory/map.ts";
-import { CloseReason } from "../../protocol/close_reason.ts";
+import { CloseReason, closeReasonEntry } from "../../protocol/close_reason.ts";
 import { DEFAULT_CONNECT_OPTIONS } from "../../protocol/connect_options.ts";
 import { byteStringOfText, bytesOf } from "../../subject/byte_string.ts";
 import type { ShardAccount } from "../accounts.ts";
 import type { Connection } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
-import type { ClientEvent } from "../shard_messages.ts";
+import type { ClientEvent, LoginFailure } from "../shard_messages.ts";
 import type { ConnectionRecord } from "../watch/records.ts";
 import { detailsAtEnd, detailsForEvents } from "./client_details.ts";
 
@@ -69,7 +69,7 @@ export class ClientEvents {
     const system = this.#shard.accounts.byId(SYSTEM_ACCOUNT_ID);
     if (system === undefined) return null;
     const countedAccounts = this.#countedAccounts(connection);
-    const failure = FAILURES.has(connection.closeReason) ? failureOf(connection, reason) : null;
+    const failure = this.#failureOf(connection, reason);
     const isHeard =
       this.#isHeard(system, disconnectSubject(connection.account.name)) ||
       this.#isCountHeard(system, countedAccounts) ||
@@ -100,8 +100,19 @@ export class ClientEvents {
     );
   }
 
-  #isFailureHeard(system: ShardAccount, { account }: NonNullable<ClientEvent["failure"]>): boolean {
-    if (this.#isHeard(system, authErrorSubject(this.#shard.info.serverId))) return true;
+  #failureOf(connection: Connection, reason: string): LoginFailure | null {
+    if (FAILURES.has(connection.closeReason)) return failureOf(connection, reason);
+    // In operator mode a client for which its account has no room has failed as far as that account knows.
+    const { closeReason, countedIn, refusal, account } = connection;
+    if (closeReason !== CloseReason.MaximumAccountConnectionsExceeded || countedIn !== 0 || refusal !== null)
+      return null;
+    if (!this.#shard.options.login.rules.isOperatorMode) return null;
+    const { text } = closeReasonEntry(CloseReason.AuthenticationFailure);
+    return { account: account.name, reason: text, isForSystem: false };
+  }
+
+  #isFailureHeard(system: ShardAccount, { account, isForSystem }: LoginFailure): boolean {
+    if (isForSystem && this.#isHeard(system, authErrorSubject(this.#shard.info.serverId))) return true;
     const own = account === null ? undefined : this.#shard.accounts.byName(account);
     return own !== undefined && this.#isHeardNow(own, ACCOUNT_AUTH_ERROR_SUBJECT);
   }
@@ -146,9 +157,10 @@ export class ClientEvents {
   }
 }
 
-function failureOf({ refusal, account, options }: Connection, reason: string): ClientEvent["failure"] {
+function failureOf({ refusal, account, options }: Connection, reason: string): LoginFailure {
+  const isForSystem = true;
   // A client that began without CONNECT was refused before any account was considered.
-  if (options === DEFAULT_CONNECT_OPTIONS) return { account: null, reason };
-  if (refusal === null) return { account: account.name, reason };
-  return { account: refusal.account, reason: refusal.eventReason };
+  if (options === DEFAULT_CONNECT_OPTIONS) return { account: null, reason, isForSystem };
+  if (refusal === null) return { account: account.name, reason, isForSystem };
+  return { account: refusal.account, reason: refusal.eventReason, isForSystem };
 }

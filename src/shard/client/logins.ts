@@ -6,7 +6,13 @@
 import { type AccountTerms, END_ERRORS, findEnd } from "../../auth/account_terms.ts";
 import { refusalLogText } from "../../auth/identity.ts";
 import { InlineJudge } from "../../auth/inline_judge.ts";
-import type { Login, LoginRefusal, LoginRequest, Verdict } from "../../auth/login.ts";
+import {
+  type Login,
+  type LoginRefusal,
+  type LoginRequest,
+  type Verdict,
+  withoutRoom,
+} from "../../auth/login.ts";
 import { type LoginRules, needsNonce } from "../../auth/login_rules.ts";
 import { hasUserMoved, requestOfLogin } from "../../auth/reload_login.ts";
 import { assert } from "../../base/assert.ts";
@@ -205,10 +211,7 @@ export class Logins {
       return false;
     }
     if (!this.#memberships.enter(connection, login, account)) {
-      // The user that a token names counts only if there is room for its connection. Source: nats-server
-      // RegisterNkeyUser.
-      if (login.issuerKey !== "")
-        connection.login = { ...login, user: "", issuerKey: "", nameTag: "", tags: [] };
+      connection.login = withoutRoom(login);
       this.#shard.fail(connection, errors.ERROR_MAXIMUM_ACCOUNT_CONNECTIONS);
       return false;
     }
@@ -223,9 +226,12 @@ export class Logins {
       increment(shared.words, shared.map.area(node).area + AREA_PINNED_ACCOUNT_FAILURES);
     }
     this.#logAll(connection, refusal);
-    if (refusal.reason === "account connections") {
-      connection.account = this.#shard.accounts.byName(refusal.account) ?? connection.account;
-    } else this.#shard.log("error", `${connection.label} - ${refusalLogText(refusal)}`);
+    if (refusal.bound !== null) {
+      connection.login = refusal.bound;
+      connection.account = this.#shard.accounts.byName(refusal.bound.account) ?? connection.account;
+    }
+    if (refusal.reason !== "account connections")
+      this.#shard.log("error", `${connection.label} - ${refusalLogText(connection.login ?? refusal)}`);
     this.#shard.fail(connection, REFUSALS[refusal.reason]);
   }
 

@@ -58,6 +58,7 @@ const REFUSAL: LoginRefusal = {
   user: "mallory",
   jwt: "eyM",
   proxyKey: "PKEY",
+  bound: null,
   eventReason: "Authentication Failure",
   isPinnedAccountFailure: false,
   logs: [],
