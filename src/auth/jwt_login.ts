@@ -115,7 +115,9 @@ function decideUserJwt(
 
   const accountKey = user.nats.issuerAccount || user.issuer;
   const pinned = rules.pinnedAccounts;
-  if (pinned.length > 0 && !pinned.includes(accountKey) && accountKey !== trust.systemAccount) {
+  // An operator's system account need not be listed. Source: nats-server validateTrustedOperators.
+  const isOperators = trust.operator !== undefined && accountKey === trust.systemAccount;
+  if (pinned.length > 0 && !pinned.includes(accountKey) && !isOperators) {
     const refusal = refused(claimed, `Account ${accountKey} not listed as operator pinned account`);
     return { ...refusal, isPinnedAccountFailure: true };
   }

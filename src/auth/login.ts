@@ -126,8 +126,10 @@ export interface LoginRefusal {
   /** As in a Login: who the client says it is. */
   readonly identityKind: IdentityKind;
   readonly user: string;
-  /** The user JWT that the client sent. Empty for a bearer token, with which anybody who reads it could log in. */
+  /** The user JWT that was judged. Empty for a bearer token, with which anybody who reads it could log in. */
   readonly jwt: string;
+  /** The same, bearer token or not: for the system account, which hears what clients present. */
+  readonly judgedJwt: string;
   /** As in a Login. */
   readonly proxyKey: string;
   /** What a callout service has refused although the client's credentials are good; null elsewhere. */

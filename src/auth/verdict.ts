@@ -57,6 +57,7 @@ export function refusalOf(
     account,
     eventReason,
     jwt: "",
+    judgedJwt: claimed.jwt,
     proxyKey: "",
     bound: null,
     isPinnedAccountFailure: false,

@@ -2,11 +2,12 @@ import { expect } from "bun:test";
 import { encodeJwt, HEADER_V1, seconds } from "../support/jwt.ts";
 import { AUTHORIZATION_VIOLATION, expectRefused, type Login, login } from "../support/login.ts";
 import { NKey } from "../support/nkey.ts";
-import { loginAsSystem, Operator, signature, UNLIMITED_ACCOUNT, User } from "../support/operator.ts";
+import { loginAsSystem, Operator, preload, signature, UNLIMITED_ACCOUNT, User } from "../support/operator.ts";
 import { isNatsServer } from "../support/reference.ts";
 import { request } from "../support/request.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
+import { listen, nextMessage } from "../support/system.ts";
 
 const EXPIRED = "-ERR 'User Authentication Expired'\r\n";
 
@@ -544,6 +545,38 @@ rowsInParallel(
       await expectRefused(own, plain.user().credentials);
       await own.waitForLog(`Account ${plain.publicKey} not listed as operator pinned account`);
       expect((await own.json<Record<string, unknown>>("/varz")).pinned_account_fails).toBe(1);
+    },
+
+    "§8.109 pinned accounts: with trusted_keys the system account has to be one of them": async () => {
+      const { systemAccount } = operator;
+      const pinned = operator.account("pinned");
+      const configOf = (...accounts: string[]) => `
+        trusted_keys: [${operator.key.publicKey}]
+        system_account: ${systemAccount.publicKey}
+        resolver: MEMORY
+        resolver_pinned_accounts: [${accounts}]
+        ${preload([systemAccount, pinned])}`;
+      await using without = await ServerProcess.start({ config: configOf(pinned.publicKey) });
+      await login(without, pinned.user().credentials);
+      await expectRefused(without, systemAccount.user().credentials);
+      const all = configOf(pinned.publicKey, systemAccount.publicKey);
+      await using within = await ServerProcess.start({ config: all });
+      await loginAsSystem(within, operator);
+    },
+
+    "§8.111 default_sentinel: it is what was presented when it is refused": async () => {
+      const sentinel = plain.user({ bearer_token: true }, { exp: seconds(-60) });
+      await using own = await ServerProcess.start({
+        config: `default_sentinel: ${sentinel.jwt}\n${operator.configWithMemory(plain)}`,
+      });
+      const system = await loginAsSystem(own, operator);
+      await listen(system, "$SYS.SERVER.*.CLIENT.AUTH.ERR", "$SYS.ACCOUNT.*.DISCONNECT");
+      for (const jwt of ["", "nonsense"]) {
+        await expectRefused(own, { jwt });
+        for (let count = 0; count < 2; count++) {
+          expect((await nextMessage(system)).json.client).toMatchObject({ acc: "$G", jwt: sentinel.jwt });
+        }
+      }
     },
 
     "§8.111 default_sentinel: who brings no token is that user": async () => {

@@ -222,6 +222,8 @@ export class Logins {
   #refuse(connection: Connection, refusal: LoginRefusal): void {
     const { node, shared } = this.#shard;
     connection.refusal = refusal;
+    const jwt = refusal.bound?.jwt || refusal.judgedJwt;
+    if (jwt !== "") connection.options = { ...connection.options, jwt };
     if (refusal.isPinnedAccountFailure) {
       increment(shared.words, shared.map.area(node).area + AREA_PINNED_ACCOUNT_FAILURES);
     }

@@ -57,6 +57,7 @@ const REFUSAL: LoginRefusal = {
   identityKind: "user",
   user: "mallory",
   jwt: "eyM",
+  judgedJwt: "eyM",
   proxyKey: "PKEY",
   bound: null,
   eventReason: "Authentication Failure",
