@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import { push, pushNewAccount } from "../support/claims_requests.ts";
+import { push, pushNewAccount, updateSubject } from "../support/claims_requests.ts";
 import { closedConnection, closedReason } from "../support/closed_connection.ts";
 import { type Claims, seconds } from "../support/jwt.ts";
 import { AUTHORIZATION_VIOLATION, expectRefused, login } from "../support/login.ts";
@@ -40,6 +40,21 @@ row("§8.120 a revoked user is told and closed, the others stay", async () => {
   await staying.roundTrip();
   await expectRefused(server(), user.credentials);
   for (const each of [staying, system]) each.destroy();
+});
+
+row("§8.120 the system account hears of it under the name that the account has from then on", async () => {
+  const { system, account } = await pushed("named");
+  const user = account.user();
+  const client = await login(server(), user.credentials);
+  await listen(system, `$SYS.ACCOUNT.${account.publicKey}.DISCONNECT`);
+  const jwt = account.jwtWith({ revocations: { [user.key.publicKey]: seconds() } }, { name: "renamed" });
+  system.send(`PUB ${updateSubject(account)} ${jwt.length}\r\n${jwt}\r\n`);
+  await client.expect(REVOKED);
+  expect((await nextMessage(system)).json).toMatchObject({
+    reason: "Credentials Revoked",
+    client: { user: user.key.publicKey, name_tag: "renamed" },
+  });
+  for (const each of [client, system]) each.destroy();
 });
 
 row("§8.120 a revocation is of tokens up to its second", async () => {

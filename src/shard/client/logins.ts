@@ -191,6 +191,8 @@ export class Logins {
   }
 
   #end(connection: Connection, end: NonNullable<ReturnType<typeof findEnd>>): void {
+    // What is told of the end names the account as it is now.
+    connection.account = this.#shard.accounts.byId(connection.account.id) ?? connection.account;
     if (end === "issuer changed") this.#shard.close(connection, CloseReason.SignerChanged);
     else this.#turnOut(connection, END_ERRORS[end]);
   }
