@@ -114,10 +114,7 @@ function decideUserJwt(
   }
 
   const accountKey = user.nats.issuerAccount || user.issuer;
-  const pinned = rules.pinnedAccounts;
-  // An operator's system account need not be listed. Source: nats-server validateTrustedOperators.
-  const isOperators = trust.operator !== undefined && accountKey === trust.systemAccount;
-  if (pinned.length > 0 && !pinned.includes(accountKey) && !isOperators) {
+  if (!isAdmitted(accountKey, rules.pinnedAccounts, trust)) {
     const refusal = refused(claimed, `Account ${accountKey} not listed as operator pinned account`);
     return { ...refusal, isPinnedAccountFailure: true };
   }
@@ -141,6 +138,15 @@ function decideUserJwt(
     grant: grantOf(user, rights.rights, targetOf(account), window.endsAtMs, nowMs),
     isProxyRequired: rights.rights.proxyRequired,
   };
+}
+
+/**
+ * Whether an account is among the pinned ones, if there are such. An operator's system account need not be listed,
+ * unless the list is empty. Source: nats-server validateTrustedOperators.
+ */
+function isAdmitted(accountKey: string, pinned: LoginRules["pinnedAccounts"], trust: OperatorTrust): boolean {
+  if (pinned === undefined || pinned.includes(accountKey)) return true;
+  return pinned.length > 0 && trust.operator !== undefined && accountKey === trust.systemAccount;
 }
 
 /**

@@ -36,8 +36,8 @@ export interface LoginRules {
   /** Public keys of the proxies that are believed. */
   readonly trustedProxies: readonly string[];
   readonly callout: AuthCalloutOptions | null;
-  /** Operator mode: the only accounts whose users may log in, beside the system account; empty for any. */
-  readonly pinnedAccounts: readonly string[];
+  /** Operator mode: the only accounts whose users may log in, beside an operator's system account; undefined for any. */
+  readonly pinnedAccounts: readonly string[] | undefined;
   /** Operator mode: the user JWT of clients that bring none; empty for none. */
   readonly defaultSentinel: string;
   /** The user made for clients without credentials, where only `$SYS` has users; empty for none. */

@@ -528,12 +528,12 @@ export const OPTION_TABLE = {
     reload: accountsReload,
     doc: "Account JWTs by account key, put into the resolver at start and by a reload.",
   }),
-  resolverPinnedAccounts: option<readonly string[]>({
+  resolverPinnedAccounts: option<readonly string[] | undefined>({
     key: "resolver_pinned_accounts",
     reader: strings,
-    default: [],
+    default: undefined,
     reload: accountsReload,
-    doc: "The only accounts whose users may connect, beside the system account; any if empty.",
+    doc: "The only accounts whose users may connect, beside an operator's system account. None at all if empty.",
   }),
   defaultSentinel: option<string | undefined>({
     key: "default_sentinel",

@@ -66,7 +66,7 @@ function checkOperators(options: Options) {
     }
     return defaultSentinel === undefined ? undefined : "default sentinel requires operators and accounts";
   }
-  const badPin = options.resolverPinnedAccounts.find((key) => !isPublicKey(key, "account"));
+  const badPin = options.resolverPinnedAccounts?.find((key) => !isPublicKey(key, "account"));
   if (badPin !== undefined)
     return `pinned account key ${JSON.stringify(badPin)} is not a valid public account nkey`;
   if (operators.length > 1 && resolver === undefined)

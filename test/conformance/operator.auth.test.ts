@@ -10,6 +10,7 @@ import { ServerProcess } from "../support/server_process.ts";
 import { listen, nextMessage } from "../support/system.ts";
 
 const EXPIRED = "-ERR 'User Authentication Expired'\r\n";
+const CONNECTIONS_EXCEEDED = "-ERR 'maximum account active connections exceeded'\r\n";
 
 const signingKey = new NKey("account");
 const operator = new Operator();
@@ -564,17 +565,29 @@ rowsInParallel(
       await loginAsSystem(within, operator);
     },
 
-    "§8.111 default_sentinel: it is what was presented when it is refused": async () => {
-      const sentinel = plain.user({ bearer_token: true }, { exp: seconds(-60) });
+    "§8.109 pinned accounts: an empty list is a list, and nobody is on it": async () => {
       await using own = await ServerProcess.start({
-        config: `default_sentinel: ${sentinel.jwt}\n${operator.configWithMemory(plain)}`,
+        config: `resolver_pinned_accounts: []\n${operator.configWithMemory(plain)}`,
       });
-      const system = await loginAsSystem(own, operator);
-      await listen(system, "$SYS.SERVER.*.CLIENT.AUTH.ERR", "$SYS.ACCOUNT.*.DISCONNECT");
-      for (const jwt of ["", "nonsense"]) {
-        await expectRefused(own, { jwt });
-        for (let count = 0; count < 2; count++) {
-          expect((await nextMessage(system)).json.client).toMatchObject({ acc: "$G", jwt: sentinel.jwt });
+      await expectRefused(own, plain.user().credentials);
+      await expectRefused(own, operator.systemAccount.user().credentials);
+    },
+
+    "§8.111 default_sentinel: it is what was presented when it is refused, or finds no room": async () => {
+      const full = operator.account("full");
+      for (const [sentinel, error, account] of [
+        [plain.user({ bearer_token: true }, { exp: seconds(-60) }), AUTHORIZATION_VIOLATION, "$G"],
+        [full.user({ bearer_token: true }), CONNECTIONS_EXCEEDED, full.publicKey],
+      ] as const) {
+        await using own = await ServerProcess.start({
+          config: `default_sentinel: ${sentinel.jwt}
+            ${operator.configWithMemory(plain, full.with({ limits: { ...UNLIMITED_ACCOUNT, conn: 0 } }))}`,
+        });
+        const system = await loginAsSystem(own, operator);
+        await listen(system, "$SYS.ACCOUNT.*.DISCONNECT");
+        for (const jwt of ["", "nonsense"]) {
+          await expectRefused(own, { jwt }, error);
+          expect((await nextMessage(system)).json.client).toMatchObject({ acc: account, jwt: sentinel.jwt });
         }
       }
     },

@@ -269,6 +269,20 @@ rowsInParallel(
       for (const account of [broken!, swapped!]) await expectRefused(own, account.user().credentials);
     },
 
+    "§6.4 FULL: a file whose token has expired is gone once the server is up, and takes no room":
+      async () => {
+        const [late, pushed] = [operator.account("late"), operator.account("pushed")];
+        await using own = await ServerProcess.start({
+          files: { [`${late.publicKey}.jwt`]: late.jwtWith({}, { exp: seconds(-60) }) },
+          config: config(", limit: 2").replace("DIRECTORY/jwt", "DIRECTORY"),
+        });
+        await until(
+          () => !existsSync(own.path(`${late.publicKey}.jwt`)),
+          () => "expected the file to be removed",
+        );
+        await push(await asSystem(own), pushed);
+      },
+
     "§8.119 FULL: without allow_delete nothing is deleted": async () => {
       await using own = await ServerProcess.start({ config: config() });
       const system = await asSystem(own);

@@ -85,13 +85,14 @@ export class JwtStore {
   /** The hashes of all entries, XORed. */
   readonly #hash = new Uint8Array(HASH_BYTES);
 
-  /** Makes the folder and reads what is in it. Throws where the file system refuses. */
+  /** Makes the folder, reads what is in it and removes what has expired. Throws where the file system refuses. */
   constructor(options: JwtStoreOptions) {
     this.#options = options;
     const halfMs = options.ttlMs / 2;
     this.checkIntervalMs = halfMs > 0 ? Math.min(halfMs, CHECK_INTERVAL_MS_MAX) : CHECK_INTERVAL_MS_MAX;
     mkdirSync(options.dir, { recursive: true, mode: DIR_MODE });
     for (const { accountKey, jwt } of this.#files()) this.#track(accountKey, jwt);
+    this.removeExpired();
   }
 
   /** Tells of changes from now on. */

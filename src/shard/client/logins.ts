@@ -214,6 +214,7 @@ export class Logins {
     }
     if (!this.#memberships.enter(connection, login, account)) {
       connection.login = withoutRoom(login);
+      showJwt(connection, login.jwt);
       this.#shard.fail(connection, errors.ERROR_MAXIMUM_ACCOUNT_CONNECTIONS);
       return false;
     }
@@ -224,8 +225,7 @@ export class Logins {
   #refuse(connection: Connection, refusal: LoginRefusal): void {
     const { node, shared } = this.#shard;
     connection.refusal = refusal;
-    const jwt = refusal.bound?.jwt || refusal.judgedJwt;
-    if (jwt !== "") connection.options = { ...connection.options, jwt };
+    showJwt(connection, refusal.bound?.jwt || refusal.judgedJwt);
     if (refusal.isPinnedAccountFailure) {
       increment(shared.words, shared.map.area(node).area + AREA_PINNED_ACCOUNT_FAILURES);
     }
@@ -320,6 +320,11 @@ export class Logins {
 /** Whether the logins thread has decided by a configuration that has not reached this shard yet. */
 function awaitsRules({ state, judgedByRules }: Connection): boolean {
   return state === STATE_WAITING && judgedByRules === RULES_TO_COME;
+}
+
+/** Has events tell the JWT that was judged, which a client that brought none was given. */
+function showJwt(connection: Connection, jwt: string): void {
+  if (jwt !== "") connection.options = { ...connection.options, jwt };
 }
 
 function isLoginRequired({ webSocket }: Connection, { client, websocket }: LoginRules): boolean {

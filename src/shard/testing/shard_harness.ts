@@ -42,7 +42,7 @@ const NO_RULES: LoginRules = {
   isProxyRequired: false,
   trustedProxies: [],
   callout: null,
-  pinnedAccounts: [],
+  pinnedAccounts: undefined,
   defaultSentinel: "",
   automaticUser: "",
 };
