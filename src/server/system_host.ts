@@ -7,7 +7,7 @@ import type { InternalRoutes } from "../fabric/internal_client.ts";
 import { NODE_MAIN, NODE_SHARD_FIRST } from "../memory/map.ts";
 import type { MonitorSource } from "../monitor/source.ts";
 import type { PayloadTraceOptions } from "../protocol/trace.ts";
-import { ShardAccounts } from "../shard/accounts.ts";
+import { type ShardAccount, ShardAccounts } from "../shard/accounts.ts";
 import type { StreamLeg } from "../shard/plans/plan_rules.ts";
 import { ReplySubjects } from "../shard/services/reply_subjects.ts";
 import type { UserRecord } from "../shard/watch/records.ts";
@@ -151,7 +151,8 @@ export class ServerSystemHost implements SystemHost, InternalRoutes {
     this.#actions.logError(text);
   }
 
-  #hosted({ id, name }: { readonly id: number; readonly name: string }): HostedAccount {
-    return { id, name, connections: this.#fleet.clients.ofAccount(id) };
+  #hosted({ id, name, definition }: ShardAccount): HostedAccount {
+    const nameTag = definition.nameTag ?? name;
+    return { id, name, nameTag, connections: this.#fleet.clients.ofAccount(id) };
   }
 }

@@ -8,6 +8,8 @@ import type { UserTerms } from "./user_info.ts";
 export interface HostedAccount {
   readonly id: number;
   readonly name: string;
+  /** The name in the account's JWT, or else `name`. */
+  readonly nameTag: string;
   /** Connections it has on this server, leaf nodes among them. */
   readonly connections: number;
 }

@@ -179,17 +179,16 @@ export class RequestService {
 
   async #answerUser(message: InternalMessage): Promise<void> {
     const client = requestorOf(message);
-    const isKnown = client?.account === "" || this.#host.account(client?.account ?? "") !== undefined;
-    if (client === null || !isKnown) {
+    const account = this.#host.account(client?.account ?? "");
+    if (client === null || (client.account !== "" && account === undefined)) {
       this.#send(message, { error: { code: BAD_REQUEST } });
       return;
     }
     const terms = (await this.#host.userTerms(client.clientId ?? 0)) ?? {
       permissions: null,
       expiresAtMs: null,
-      accountNameTag: client.account,
     };
-    this.#send(message, { data: userInfo(client, terms, Date.now()) });
+    this.#send(message, { data: userInfo(client, account?.nameTag ?? "", terms, Date.now()) });
   }
 
   async #answerSubscribers(message: InternalMessage): Promise<void> {

@@ -28,8 +28,8 @@ class FakeHost implements SystemHost {
   readonly actions: string[] = [];
   readonly errors: string[] = [];
   readonly known: HostedAccount[] = [
-    { id: SYSTEM_ACCOUNT_ID, name: "$SYS", connections: 1 },
-    { id: TENANT_ID, name: "A", connections: 0 },
+    { id: SYSTEM_ACCOUNT_ID, name: "$SYS", nameTag: "$SYS", connections: 1 },
+    { id: TENANT_ID, name: "A", nameTag: "tenant", connections: 0 },
   ];
   problem: string | undefined;
 
@@ -51,7 +51,7 @@ class FakeHost implements SystemHost {
     return clientId === 7 ? true : clientId === 8 ? false : null;
   }
   async userTerms(clientId: number) {
-    return clientId === 7 ? { permissions: null, expiresAtMs: null, accountNameTag: "tenant" } : null;
+    return clientId === 7 ? { permissions: null, expiresAtMs: null } : null;
   }
   async countSubscribers(account: string, subject: string, queue: string | null) {
     this.actions.push(`count ${account} ${subject} ${queue}`);

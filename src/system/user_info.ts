@@ -11,12 +11,10 @@ export interface UserTerms {
   /** Null permits everything. */
   readonly permissions: Permissions | null;
   readonly expiresAtMs: number | null;
-  /** The account's name tag, or its name. */
-  readonly accountNameTag: string;
 }
 
-export function userInfo(client: ClientInfo, terms: UserTerms, nowMs: number) {
-  const { permissions, expiresAtMs, accountNameTag } = terms;
+export function userInfo(client: ClientInfo, accountNameTag: string, terms: UserTerms, nowMs: number) {
+  const { permissions, expiresAtMs } = terms;
   return {
     user: client.user ?? "",
     account: client.account,

@@ -1,4 +1,5 @@
 import { expect } from "bun:test";
+import { login } from "../support/login.ts";
 import { readMessage } from "../support/message.ts";
 import { Operator } from "../support/operator.ts";
 import type { RawClient } from "../support/raw_client.ts";
@@ -268,6 +269,26 @@ rowsInParallel({
     expect(Number(info.expires) % 1e9).toBe(0);
     expect(Number(info.expires)).toBeGreaterThan(3590e9);
     expect(Number(info.expires)).toBeLessThan(3600e9 + 1);
+  },
+
+  "§5.5 USER.INFO by way of another account: the requestor's account, and its name": async () => {
+    const operator = new Operator();
+    const [tenant, middle] = [operator.account("tenant"), operator.account("middle")];
+    const INFO = "$SYS.REQ.USER.INFO";
+    await using server = await ServerProcess.start({
+      config: operator.configWithMemory(
+        middle.with({ exports: [{ subject: INFO, type: "service" }] }),
+        tenant.with({
+          imports: [{ subject: INFO, account: middle.publicKey, type: "service", local_subject: "info" }],
+        }),
+      ),
+    });
+    const client = await login(server, tenant.user().credentials);
+    expect(dataOf(await ask(client, "info"))).toMatchObject({
+      user: "",
+      account: tenant.publicKey,
+      account_name: "tenant",
+    });
   },
 
   "§8.58 what is exported by an account's own token is for that account alone": async () => {

@@ -7,8 +7,6 @@ export interface UserRecord {
   /** Null permits everything. */
   readonly permissions: Permissions | null;
   readonly expiresAtMs: number | null;
-  /** The account's name tag, or its name. */
-  readonly accountNameTag: string;
 }
 
 /** A connection as monitoring shows it, open or closed. */

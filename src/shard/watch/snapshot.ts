@@ -49,9 +49,8 @@ export function openConnection(shard: ShardContext, clientId: number): Connectio
 export function userRecord(shard: ShardContext, clientId: number): UserRecord | null {
   const connection = openConnection(shard, clientId);
   if (connection?.login == null) return null;
-  const { login, account } = connection;
-  const { permissions, expiresAtMs } = login;
-  return { permissions, expiresAtMs, accountNameTag: account.definition.nameTag ?? account.name };
+  const { permissions, expiresAtMs } = connection.login;
+  return { permissions, expiresAtMs };
 }
 
 /** Ids of an account's open connections. A link is in an account once it is counted there. */
