@@ -529,10 +529,14 @@ describe("LoginJudge in operator mode refuses", () => {
     expect(judge({}, world)).toMatchObject({ isPinnedAccountFailure: false });
   });
 
-  test("the system account alone is pinned with others", () => {
-    const rules = { pinnedAccounts: [OTHER_ACCOUNT.publicKey] };
+  test("not an operator's system account where others are pinned", () => {
     const trust = { systemAccount: ACCOUNT.publicKey };
-    expect(judge(asUser({}), { rules, trust })).toMatchObject({ kind: "login" });
+    const operator = { key: OPERATOR.publicKey, keys: [OPERATOR.publicKey], isStrict: false };
+    const kindOf = (pinnedAccounts: string[], more: Partial<OperatorTrust>) =>
+      judge(asUser({}), { rules: { pinnedAccounts }, trust: { ...trust, ...more } }).kind;
+    expect(kindOf([OTHER_ACCOUNT.publicKey], { operator })).toBe("login");
+    expect(kindOf([OTHER_ACCOUNT.publicKey], {})).toBe("refusal");
+    expect(kindOf([], { operator })).toBe("refusal");
   });
 });
 
