@@ -21,7 +21,7 @@ export interface AccountSource {
   readonly imports: readonly ImportRule[];
   readonly defaultPermissions?: Permissions;
   readonly messageTrace?: AccountTrace;
-  /** Keys that may sign activation tokens for it, beside its own. */
+  /** Keys that may sign activation tokens in its name. */
   readonly signingKeys: ReadonlySet<string>;
 }
 

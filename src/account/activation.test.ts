@@ -4,7 +4,11 @@ import type { ImportRule } from "./account_source.ts";
 import { activationProblem } from "./activation.ts";
 
 const NOW = 1000;
-const EXPORTER = { name: "EXP", signingKeys: new Set(["KEY"]), revocations: new Map<string, number>() };
+const EXPORTER = {
+  name: "EXP",
+  signingKeys: new Set(["EXP", "KEY"]),
+  revocations: new Map<string, number>(),
+};
 const RULE: ImportRule = {
   kind: "service",
   exporter: "EXP",

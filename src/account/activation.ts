@@ -8,7 +8,7 @@ export type VerifyActivation = (token: string) => ActivationClaims | null;
 /** The account that exports. */
 interface Exporter {
   readonly name: string;
-  /** The other keys that may sign in its name. */
+  /** The keys that may sign in its name; its own is one of them unless its operator is strict. */
   readonly signingKeys: ReadonlySet<string>;
   /** By importing account, or `*` for all: tokens issued at or before that Unix second are revoked. */
   readonly revocations: ReadonlyMap<string, number>;
@@ -32,8 +32,7 @@ export function activationProblem(
   const isIssuer =
     nats.issuerAccount === ""
       ? issuer === exporter.name
-      : nats.issuerAccount === exporter.name &&
-        (issuer === exporter.name || exporter.signingKeys.has(issuer));
+      : nats.issuerAccount === exporter.name && exporter.signingKeys.has(issuer);
   if (!isIssuer) return "activation token not issued by the exporting account";
   if (nats.kind !== rule.kind) return "activation token for another kind of import";
   if (!isSubset(rule.remote, nats.subject)) return "activation token for another subject";

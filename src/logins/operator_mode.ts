@@ -9,7 +9,7 @@ import { sourceOfClaims } from "../account/claims_source.ts";
 import { type AccountDefinition, SYSTEM_ACCOUNT_ID } from "../account/definition.ts";
 import { AccountRegistry, type RegistryChange } from "../account/registry.ts";
 import { termsOf } from "../auth/account_terms.ts";
-import type { AccountClaims, ActivationClaims } from "../auth/jwt/claims.ts";
+import { type AccountClaims, type ActivationClaims, weightPercent } from "../auth/jwt/claims.ts";
 import { decodeAs } from "../auth/jwt/decode.ts";
 import type { AccountResult } from "../auth/jwt_login.ts";
 import { permissionsOf } from "../auth/jwt_permissions.ts";
@@ -382,8 +382,9 @@ export class OperatorMode {
   }
 }
 
-function sourceOf({ claims }: LoadedAccount) {
-  return sourceOfClaims(claims, permissionsOf(claims.nats.defaultPermissions));
+function sourceOf({ claims, userIssuers }: LoadedAccount) {
+  const source = sourceOfClaims(claims, permissionsOf(claims.nats.defaultPermissions));
+  return { ...source, signingKeys: new Set(userIssuers.keys()) };
 }
 
 /** The claims of a well-formed token with a valid signature; the registry decides whether they fit. */
@@ -396,10 +397,10 @@ function mappingProblem({ nats }: AccountClaims): string | undefined {
   for (const [source, list] of nats.mappings) {
     const problem = findMappingProblem(
       source,
-      list.map(({ subject, weight, cluster }) => ({
-        subject,
-        weight: weight === 0 ? 100 : weight,
-        cluster: cluster === "" ? undefined : cluster,
+      list.map((destination) => ({
+        subject: destination.subject,
+        weight: weightPercent(destination),
+        cluster: destination.cluster === "" ? undefined : destination.cluster,
       })),
     );
     if (problem === undefined) continue;

@@ -489,6 +489,62 @@ rowsInParallel(
         await expectRefused(own, byIdentity.user().credentials);
       },
 
+    "§8.107 §8.110 strict_signing_key_usage: a token that names its account is not signed by the account's identity":
+      async () => {
+        const [operatorKey, accountKey] = [new NKey("operator"), new NKey("account")];
+        const strict = new Operator({
+          strict_signing_key_usage: true,
+          signing_keys: [operatorKey.publicKey],
+        });
+        const [exporter, importer] = [strict.account("exporter"), strict.account("importer")];
+        const importOf = (subject: string, signer: NKey, nats: Record<string, unknown>) => ({
+          subject,
+          account: exporter.publicKey,
+          type: "stream",
+          token: encodeJwt(
+            {
+              sub: importer.publicKey,
+              nats: { ...nats, subject, kind: "stream", type: "activation", version: 2 },
+            },
+            signer,
+          ),
+        });
+        const named = { issuer_account: exporter.publicKey };
+        const claims = { signing_keys: [accountKey.publicKey] };
+        await using own = await ServerProcess.start({
+          config: `${strict.configWith("MEMORY")}
+            ${preload([
+              strict.systemAccount.with({}, {}, operatorKey),
+              exporter.with(
+                {
+                  ...claims,
+                  exports: ["a", "b", "c"].map((subject) => ({ subject, type: "stream", token_req: true })),
+                },
+                {},
+                operatorKey,
+              ),
+              importer.with(
+                {
+                  ...claims,
+                  imports: [
+                    importOf("a", exporter.key, named),
+                    importOf("b", exporter.key, {}),
+                    importOf("c", accountKey, named),
+                  ],
+                },
+                {},
+                operatorKey,
+              ),
+            ])}`,
+        });
+        const publisher = await login(own, exporter.userOf(accountKey).credentials);
+        const subscriber = await login(own, importer.userOf(accountKey).credentials);
+        subscriber.send("SUB > 1\r\n");
+        await subscriber.roundTrip();
+        publisher.send("PUB a 0\r\n\r\nPUB b 0\r\n\r\nPUB c 0\r\n\r\n");
+        await subscriber.expect("MSG b 1 0\r\n\r\nMSG c 1 0\r\n\r\n");
+      },
+
     "§5.3 an account signed by a signing key of the operator": async () => {
       const operatorKey = new NKey("operator");
       const signing = new Operator({ signing_keys: [operatorKey.publicKey] });
