@@ -213,6 +213,8 @@ export const FORWARD_REQUESTOR = 8;
 export const FORWARD_DISCLOSURE = 12;
 /** How long the service may take to answer. */
 export const FORWARD_THRESHOLD_MS = 16;
+/** 1 if only requests with a reply below `_INBOX.` are forwarded, or without one: other replies may be mapped. */
+export const FORWARD_INBOXES_ONLY = 20;
 /** What the reply subjects of its requests begin with: REQUEST_REPLY_HEAD_BYTES, padded. */
 export const FORWARD_REPLY_HEAD = 32;
 export const FORWARD_SUBJECT = 48;

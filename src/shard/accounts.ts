@@ -4,11 +4,12 @@ import { type AccountDefinition, GLOBAL_ACCOUNT_ID } from "../account/definition
 import { AccountMappings } from "../account/mapping.ts";
 import { MESSAGE_LINE_BYTES_MAX } from "../memory/layout.ts";
 import { byteStringOfText, bytesOf } from "../subject/byte_string.ts";
-import { isLiteralText } from "../subject/text.ts";
+import { isLiteralText, subjectsCollideText } from "../subject/text.ts";
 import type { StreamLeg } from "./plans/plan_rules.ts";
 
 const NO_SERVICES: readonly AppliedServiceImport[] = [];
 const NO_IMPORTERS: readonly Importer[] = [];
+const INBOXES = "_INBOX.>";
 const STAR = 0x2a;
 const GREATER = 0x3e;
 
@@ -35,6 +36,8 @@ export class ShardAccount {
   importers: readonly Importer[] = [];
   /** The account's own stream imports. */
   readonly streams: readonly AppliedStreamImport[];
+  /** Whether a subject below `_INBOX.` may be mapped. */
+  readonly mapsInboxes: boolean;
   readonly #mappings: AccountMappings | null;
   readonly #literalServices = new Map<string, AppliedServiceImport[]>();
   readonly #wildcardServices: AppliedServiceImport[] = [];
@@ -49,6 +52,7 @@ export class ShardAccount {
     this.byteName = byteStringOfText(definition.name);
     const mappings = new AccountMappings(definition.mappings, clusterName);
     this.#mappings = mappings.isEmpty ? null : mappings;
+    this.mapsInboxes = definition.mappings.some(({ source }) => subjectsCollideText(source, INBOXES));
     this.streams = definition.streamImports.map((imported) => new AppliedStreamImport(imported));
     for (const imported of definition.serviceImports) {
       const local = byteStringOfText(imported.local);

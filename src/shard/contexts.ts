@@ -180,8 +180,8 @@ export class Contexts implements PlanRules {
     const { latency, responseType, exporter: id, responseThresholdMs } = service.definition;
     const exporter = this.#accounts.byId(id);
     if (exporter === undefined || latency !== undefined || responseType !== "singleton") return null;
-    // The account's mappings are for the answers, too.
-    if (account.hasMappings) return null;
+    // The account's mappings are for the answers, too, which the engine does not map.
+    if (account.mapsInboxes) return null;
     if (responseThresholdMs > FORWARDED_MS_MAX) return null;
     const remote = orLost(service.remoteSubject(subject).text);
     const mapped = remote === null ? null : exporter.constantMapping(remote);
@@ -192,6 +192,7 @@ export class Contexts implements PlanRules {
       requestor: account.id,
       disclosure: disclosureKind(service.definition),
       thresholdMs: responseThresholdMs,
+      inboxesOnly: account.hasMappings,
       replyHead: this.#replies.headOf(exporter.id),
     };
   }

@@ -16,6 +16,7 @@ import {
   DISCLOSURE_TEXT,
   FORWARD_CONTEXT,
   FORWARD_DISCLOSURE,
+  FORWARD_INBOXES_ONLY,
   FORWARD_REPLY_HEAD,
   FORWARD_REQUESTOR,
   FORWARD_SUBJECT,
@@ -85,6 +86,10 @@ const NUMBER_DIGITS: u32 = 5;
 const LINE_BYTES_MAX: u32 = 64;
 const NO_NUMBER: u32 = 0xffffffff;
 
+/** `_INBOX.`: clients ask for answers below it. The last byte is not one of its seven. */
+const INBOX_: u64 = 0x002e584f424e495f;
+const INBOX_MASK: u64 = 0x00ffffffffffffff;
+
 export function isServiceReply(subject: u32): bool {
   return load<u32>(subject) == R__;
 }
@@ -112,6 +117,12 @@ export function forward(plan: u32, replyLength: u32, wantsTaker: bool): i32 {
   if (told == 0 || load<u32>(told, DISCLOSURE_KEY) != ((slot << 2) | kind)) return FOR_HOST;
   const toldLength = load<u32>(told, DISCLOSURE_LENGTH);
   if (payloadLength + toldLength > <u32>IN_PLACE_BYTES_MAX) return FOR_HOST;
+  if (
+    replyLength != 0 &&
+    load<u32>(to, FORWARD_INBOXES_ONLY) != 0 &&
+    (load<u64>(rest) & INBOX_MASK) != INBOX_
+  )
+    return FOR_HOST;
   const onward = planFor(
     connectionAt(0),
     load<u32>(to, FORWARD_CONTEXT),

@@ -30,6 +30,7 @@ export interface Forward {
   readonly requestor: number;
   readonly disclosure: number;
   readonly thresholdMs: number;
+  readonly inboxesOnly: boolean;
   readonly replyHead: Uint8Array;
 }
 

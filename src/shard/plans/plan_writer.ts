@@ -12,6 +12,7 @@ import {
   CONTEXT_IS_STREAMLESS,
   FORWARD_CONTEXT,
   FORWARD_DISCLOSURE,
+  FORWARD_INBOXES_ONLY,
   FORWARD_REPLY_HEAD,
   FORWARD_REQUESTOR,
   FORWARD_SUBJECT,
@@ -215,13 +216,14 @@ export class PlanWriter implements TargetWriter {
 
   #writeForward(address: number, forward: Forward): void {
     const words = this.#words;
-    const { context, subject, requestor, disclosure, thresholdMs, replyHead } = forward;
+    const { context, subject, requestor, disclosure, thresholdMs, inboxesOnly, replyHead } = forward;
     const at = address >> 2;
     words[at + (FORWARD_CONTEXT >> 2)] = context;
     words[at + (FORWARD_SUBJECT_LENGTH >> 2)] = subject.length;
     words[at + (FORWARD_REQUESTOR >> 2)] = requestor;
     words[at + (FORWARD_DISCLOSURE >> 2)] = disclosure;
     words[at + (FORWARD_THRESHOLD_MS >> 2)] = thresholdMs;
+    words[at + (FORWARD_INBOXES_ONLY >> 2)] = inboxesOnly ? 1 : 0;
     this.#bytes.set(replyHead, address + FORWARD_REPLY_HEAD);
     this.#bytes.set(subject, address + FORWARD_SUBJECT);
   }

@@ -25,7 +25,10 @@ const RULES = compileLoginRules(
   "",
 );
 
-function importer(more: Partial<ServiceImport> = {}): AccountDefinition {
+function importer(
+  more: Partial<ServiceImport> = {},
+  mappings: AccountDefinition["mappings"] = [],
+): AccountDefinition {
   const service: ServiceImport = {
     exporter: EXPORTER.id,
     exporterName: EXPORTER.name,
@@ -39,7 +42,7 @@ function importer(more: Partial<ServiceImport> = {}): AccountDefinition {
     isSystemExport: false,
     ...more,
   };
-  return { ...accountDefinition(6, "IMP"), serviceImports: [service] };
+  return { ...accountDefinition(6, "IMP"), serviceImports: [service], mappings };
 }
 
 /** A stream import of OTHER that keeps the subjects. */
@@ -64,10 +67,11 @@ function setUp(
   more: Partial<ServiceImport> = {},
   shardCount = 1,
   streamImports: readonly StreamImport[] = [],
+  mappings: AccountDefinition["mappings"] = [],
 ) {
   const harness = new ShardHarness(shardCount, {
     login: { rules: RULES, timeoutMs: 2000, calloutTargets: [] },
-    accounts: [...OPTIONS.accounts, EXPORTER, importer(more), { ...OTHER, streamImports }],
+    accounts: [...OPTIONS.accounts, EXPORTER, importer(more, mappings), { ...OTHER, streamImports }],
   });
   const responder = harness.connect(shardCount - 1, { user: "exp", pass: "p", headers: true });
   const requestor = harness.connect(0, { user: "imp", pass: "p", headers: true, no_responders: true });
@@ -117,6 +121,32 @@ describe("requests that the engine forwards", () => {
       expect(requestor.take()).toBe(msg("in.1", 9, "answer"));
       expect(remembered(harness)).toBe(0);
     }
+  });
+
+  test("are in an account with mappings those whose reply is an inbox that none of them is about", () => {
+    const to = (subject: string) => [{ subject, weight: 100, cluster: undefined }];
+    const mappings = [{ source: "at.*", destinations: to("in.$1") }];
+    const { harness, responder, requestor } = setUp({}, 1, [], mappings);
+    requestor.send("SUB _INBOX.* 8\r\nSUB _INBOXa 7\r\n");
+    for (const [reply, isEngines, answer] of [
+      ["_INBOX.a", true, msg("_INBOX.a", 8, "answer")],
+      ["_INBOXa", false, msg("_INBOXa", 7, "answer")],
+      ["at.1", false, msg("in.1", 9, "answer")],
+    ] as const) {
+      requestor.send(pub("ask.a", "question", reply));
+      harness.settle();
+      expect([reply, remembered(harness)]).toEqual([reply, isEngines ? 1 : 0]);
+      responder.send(pub(replyOf(responder), "answer"));
+      harness.settle();
+      expect(requestor.take()).toBe(answer);
+    }
+    const ofInboxes = setUp({}, 1, [], [{ source: "*.b", destinations: to("in.$1") }]);
+    ofInboxes.requestor.send(pub("ask.a", "question", "_INBOX.b"));
+    ofInboxes.harness.settle();
+    expect(remembered(ofInboxes.harness)).toBe(0);
+    ofInboxes.responder.send(pub(replyOf(ofInboxes.responder), "answer"));
+    ofInboxes.harness.settle();
+    expect(ofInboxes.requestor.take()).toBe(msg("in._INBOX", 9, "answer"));
   });
 
   test("of any size, many in one read, come whole and in order", () => {
