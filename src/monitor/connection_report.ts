@@ -71,19 +71,21 @@ export function connectionReport(connection: ConnectionSnapshot, options: Connec
   };
 }
 
-/** The two subscription lists of a connection or link; the one that was not asked for is left out. */
+/**
+ * The two subscription lists of a connection or link; the one that was not asked for is left out. Those of a closed
+ * connection name their account, and have lost their maximum.
+ */
 export function subscriptionLists(
   subscriptions: readonly SubscriptionSnapshot[],
   listing: SubscriptionListing,
-  namesAccount: boolean,
+  isClosed: boolean,
 ) {
+  const detail = (subscription: SubscriptionSnapshot) =>
+    subscriptionReport(isClosed ? { ...subscription, deliveriesMax: 0 } : subscription, isClosed);
   return {
     subscriptions_list:
       listing === "subjects" ? omitEmpty(subscriptions.map(({ subject }) => subject)) : undefined,
-    subscriptions_list_detail:
-      listing === "detail"
-        ? omitEmpty(subscriptions.map((subscription) => subscriptionReport(subscription, namesAccount)))
-        : undefined,
+    subscriptions_list_detail: listing === "detail" ? omitEmpty(subscriptions.map(detail)) : undefined,
   };
 }
 

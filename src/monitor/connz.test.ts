@@ -288,8 +288,8 @@ describe("connz() connection", () => {
       '[{"subject":"foo.\\u003e","qgroup":"q","sid":"7","msgs":0,"max":3,"cid":5}]',
     );
     const [closed] = (await report(source, { ...detail, state: "closed" })).connections!;
-    expect(encodeGoJson(closed!.subscriptions_list_detail, 0)).toContain(
-      '"account":"$G","account_tag":"$G",',
+    expect(encodeGoJson(closed!.subscriptions_list_detail, 0)).toBe(
+      '[{"account":"$G","account_tag":"$G","subject":"foo.\\u003e","qgroup":"q","sid":"7","msgs":0,"cid":5}]',
     );
   });
 

@@ -274,14 +274,15 @@ row("§12.19 cid with open, closed and all", async () => {
 
 row("§12.20 a closed entry keeps its subscriptions, has stop and reason", async () => {
   const client = await server().connectAs({ name: "leaving" });
-  client.send("SUB gone.a 1\r\nSUB gone.b q 2\r\n");
+  client.send("SUB gone.a 1\r\nUNSUB 1 5\r\nSUB gone.b q 2\r\n");
   await client.roundTrip();
   client.end();
   const entry = await entryOf(server(), client, "state=closed&subs=detail", () => true);
   expect([entry.reason, entry.name, entry.subscriptions]).toEqual(["Client Closed", "leaving", 2]);
   expect(Number.isNaN(Date.parse(String(entry.stop)))).toBe(false);
-  const subjects = (entry.subscriptions_list_detail as { subject: string }[]).map((each) => each.subject);
-  expect(subjects.sort()).toEqual(["gone.a", "gone.b"]);
+  const details = entry.subscriptions_list_detail as { subject: string; max?: number }[];
+  expect(details.map(({ subject }) => subject).sort()).toEqual(["gone.a", "gone.b"]);
+  expect(details.map(({ max }) => max)).toEqual([undefined, undefined]);
 });
 
 row("§12.20 closed connections sort by stop and reason, and do not count as open", async () => {
