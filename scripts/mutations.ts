@@ -180,8 +180,8 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: `${CORE}/routing.ts`,
-        from: 'others.filter(({ link }) => link.kind === "route"),',
-        to: "others.filter(() => false),",
+        from: "routes.filter((wish) => !isBack(wish)),",
+        to: "routes.filter(() => false),",
       },
     ],
   },

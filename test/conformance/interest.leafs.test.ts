@@ -286,6 +286,34 @@ rowsInParallel(
       });
     },
 
+    "leafs 40: a group that a hub without a cluster names goes back to it if no member is left": async () => {
+      await withSpoke(async ({ link }) => {
+        link.send("LS+ work q1 1", "LMSG work | q1 2", "hi");
+        await link.expect("LMSG work | q1 2\r\nhi");
+      });
+    },
+
+    "leafs 5: a subject that is mapped goes to all groups, if the message names none": async () => {
+      const exporter = account("A", "mappings { job: work }, exports: [ { stream: work } ]");
+      const importer = account("B", "imports: [ { stream: { account: A, subject: work } } ]");
+      await withSpoke(
+        async ({ server, link }) => {
+          const client = await login(server, "B");
+          client.send("SUB work q2 1\r\n");
+          await link.expectInAnyOrder("LS+ job", "LS+ work q2 1");
+          await client.roundTrip();
+          link.send("LMSG work 2", "no", "LMSG job | q3 2", "no", "LMSG job 2", "hi");
+          await client.expect("MSG work 1 2\r\nhi\r\n");
+          link.send("LS+ work q1 1", "LMSG job 2", "ho");
+          await link.expect("LMSG work | q1 2\r\nho");
+          await client.expect("MSG work 1 2\r\nho\r\n");
+        },
+        {},
+        "account: A",
+        `accounts { ${exporter} ${importer} }`,
+      );
+    },
+
     "leafs 22: what its own routes want, a leaf node does not tell its hub": async () => {
       await withSpoke(
         async ({ server, link }) => {

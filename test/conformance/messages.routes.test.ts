@@ -42,6 +42,13 @@ row("clusters 36: a group named by a route whose members are elsewhere is sent o
   });
 });
 
+row("clusters 36: a group named by a route that alone has members left goes back to it", async () => {
+  await withRoute(async (route) => {
+    route.send("RS+ $G foo q 1", "RMSG $G foo | q 2", "hi");
+    await route.expect("RMSG $G foo | q 2\r\nhi");
+  });
+});
+
 row("clusters 36: a routed message prefers the members of the server it came to", async () => {
   await withRoute(async (first, client) => {
     const second = await join();

@@ -109,17 +109,25 @@ describe("who serves a queue group", () => {
     expect(pickMember(origin, "foo", 0, [wish(sibling), wish(route, 1, "L")], () => 0)).toBe(null);
   });
 
-  test("a group that a route names: here first, then leaf nodes, then one more route, never back", () => {
+  test("a group that a route names: here first, then leaf nodes, then one more route, then back", () => {
     const origin = { link: route, cluster: "" };
     const candidates = [wish(route), wish(otherRoute), wish(leaf)];
     expect(pickMember(origin, "foo", 1, candidates, () => 0.99)).toBe("here");
     expect(pickMember(origin, "foo", 0, candidates, () => 0.5)).toBe(candidates[2]!);
     expect(pickMember(origin, "foo", 0, candidates.slice(0, 2), () => 0)).toBe(candidates[1]!);
-    expect(pickMember(origin, "foo", 0, candidates.slice(0, 1), () => 0)).toBe(null);
+    expect(pickMember(origin, "foo", 0, candidates.slice(0, 1), () => 0)).toBe(candidates[0]!);
   });
 
   test("what comes from a hub is not passed on to routes", () => {
     expect(pickMember({ link: hub, cluster: "H" }, "foo", 0, [wish(route)], () => 0)).toBe(null);
+  });
+
+  test("goes back to a hub without a cluster if nobody else is left", () => {
+    const nameless = testLink({ kind: "leaf", role: "hub", cluster: "" });
+    const pick = (link: typeof hub, membersHere: number) =>
+      pickMember({ link, cluster: link.cluster }, "foo", membersHere, [wish(link)], () => 0);
+    expect(pick(nameless, 0)).toEqual(wish(nameless));
+    expect([pick(nameless, 1), pick(hub, 0), pick(leaf, 0)]).toEqual(["here", null, null]);
   });
 });
 
@@ -133,9 +141,9 @@ describe("several routes to one server", () => {
     expect(mayCross(answer, otherRoute, "a")).toBe(true);
   });
 
-  test("take no message that one of them brought for a group that has gone", () => {
+  test("take back a message for a group that has gone here only if no other server has it", () => {
     const wish = (link: typeof otherRoute) => ({ link, queue: "q", weight: 1, origin: "" });
-    expect(pickMember(origin, "a", 0, [wish(second!)], () => 0)).toBeNull();
+    expect(pickMember(origin, "a", 0, [wish(second!)], () => 0)).toEqual(wish(second!));
     expect(pickMember(origin, "a", 0, [wish(second!), wish(otherRoute)], () => 0)).toEqual(wish(otherRoute));
   });
 });

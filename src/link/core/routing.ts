@@ -115,8 +115,10 @@ export function pickMember(
   const from = origin.link;
   if (from?.kind === "route" && !origin.isAnswer)
     return pickForRoute(origin, membersHere, candidates, random);
+  // A hub without a cluster that named a group whose members here have gone serves it itself.
+  const back = from?.kind === "leaf" && from.cluster === "" ? from : null;
   const reachable = candidates.filter(
-    (wish) => mayCross(origin, wish.link, subject) && !isOfOrigin(origin, wish),
+    (wish) => (wish.link === back || mayCross(origin, wish.link, subject)) && !isOfOrigin(origin, wish),
   );
   const near = reachable.filter(({ link, origin: of }) => link.kind === "route" && of === "");
   const picked = draw(membersHere, near, random);
@@ -128,8 +130,8 @@ export function pickMember(
 }
 
 /**
- * Picks for a group that was named by a server with no members of its own. Our members come first, and the message may
- * take one more hop.
+ * Picks for a group that another server named. Our members come first. If they have gone meanwhile, the message may take
+ * one more hop, at last back to that server, which drew us beside members of its own.
  */
 function pickForRoute(
   origin: Origin,
@@ -138,19 +140,20 @@ function pickForRoute(
   random: () => number,
 ): Pick {
   if (membersHere > 0) return "here";
-  const others = candidates.filter(
-    (wish) => !isSamePeer(origin.link, wish.link) && !isOfOrigin(origin, wish),
-  );
-  const leafs = others.filter(
+  const reachable = candidates.filter((wish) => !isOfOrigin(origin, wish));
+  const leafs = reachable.filter(
     ({ link }) => link.kind === "leaf" && link.role === "spoke" && !isOfCluster(origin, link),
   );
+  const routes = reachable.filter(({ link }) => link.kind === "route");
+  const isBack = ({ link }: LinkInterest) => isSamePeer(origin.link, link);
   return (
     draw(0, leafs, random) ??
     draw(
       0,
-      others.filter(({ link }) => link.kind === "route"),
+      routes.filter((wish) => !isBack(wish)),
       random,
-    )
+    ) ??
+    draw(0, routes.filter(isBack), random)
   );
 }
 

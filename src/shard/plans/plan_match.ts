@@ -111,6 +111,8 @@ export class PlanMatch {
     this.groups.clear();
     for (let i = 0; i < this.legCount; i++) this.#findGroups(this.legs[i]!);
     this.groups.settle();
+    // A peer cannot name the groups of a subject that is mapped here: the host serves them all.
+    if (delivered !== null && (this.flags & PLAN_QUEUES_ARE_FOR_HOST) !== 0) this.flags |= PLAN_IS_FOR_HOST;
   }
 
   /** Bitmap of the other nodes that messages go to for plain interest. */
