@@ -431,7 +431,7 @@ export class RouteLink implements LinkPeer, Link {
       this.refuse(violation(read.problem));
       return;
     }
-    const info = read.values;
+    const info = withImplied(read.values);
     const { settings, cluster } = this.#owner;
     if (textOf(info.serverId) === settings.serverId) {
       this.remoteId = info.serverId;
@@ -536,3 +536,8 @@ export class RouteLink implements LinkPeer, Link {
 }
 
 const REFUSAL_MS = 1000;
+
+/** A peer that knows the newest form of leaf nodes' interest knows the older ones. */
+function withImplied(info: LinkInfo): LinkInfo {
+  return info.ln ? { ...info, lnoc: true, lnocu: true } : info;
+}
