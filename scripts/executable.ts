@@ -12,7 +12,6 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { refuse } from "./flags.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -89,7 +88,8 @@ function compile(runtime: ExecutableRuntime, output: string): number {
 if (import.meta.main) {
   const [runtime, output = `${root}dist/midge-${runtime}`] = process.argv.slice(2);
   if ((runtime !== "bun" && runtime !== "deno") || output.startsWith("-")) {
-    refuse("usage: bun scripts/executable.ts bun|deno [OUTPUT]");
+    console.error("usage: bun scripts/executable.ts bun|deno [OUTPUT]");
+    process.exit(2);
   }
   process.exit(compile(runtime, resolve(output)));
 }

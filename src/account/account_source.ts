@@ -21,6 +21,8 @@ export interface AccountSource {
   readonly imports: readonly ImportRule[];
   readonly defaultPermissions?: Permissions;
   readonly messageTrace?: AccountTrace;
+  /** Whether it may use JetStream, which other servers may have. */
+  readonly usesJetStream?: boolean;
   /** Keys that may sign activation tokens in its name. */
   readonly signingKeys: ReadonlySet<string>;
 }

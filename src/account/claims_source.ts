@@ -1,5 +1,6 @@
 import {
   type AccountClaims,
+  type AccountLimits,
   type Export,
   type Import,
   type MessageTrace,
@@ -37,7 +38,16 @@ export function sourceOfClaims(
     ...(name === "" ? {} : { nameTag: name }),
     ...(defaultPermissions === null ? {} : { defaultPermissions }),
     ...traceOf(nats.messageTrace),
+    ...(mayStore(nats.limits) ? { usesJetStream: true } : {}),
   };
+}
+
+/** Whether an account has room in JetStream. Source: nats.io/jwt IsJSEnabled. */
+function mayStore({ tieredLimits, ...flat }: AccountLimits): boolean {
+  const limits = tieredLimits.size > 0 ? [...tieredLimits.values()] : [flat];
+  return limits.some(
+    ({ memoryStorageBytes, diskStorageBytes }) => memoryStorageBytes !== 0 || diskStorageBytes !== 0,
+  );
 }
 
 /** Nothing for a destination that nobody can publish to. */

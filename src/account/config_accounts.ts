@@ -9,7 +9,13 @@ import { type ExportRule, type ImportRule, plainSource, type ShareKind } from ".
 import { sourceOfOptions } from "./config_source.ts";
 import type { AccountDefinition } from "./definition.ts";
 import type { Export } from "./exports.ts";
-import { addSystemExports, systemImports, systemImportsOfItself } from "./system_services.ts";
+import {
+  addJetStreamExport,
+  addSystemExports,
+  jetStreamImport,
+  systemImports,
+  systemImportsOfItself,
+} from "./system_services.ts";
 
 /** The options that say which accounts there are. */
 export interface AccountsOptions {
@@ -18,6 +24,9 @@ export interface AccountsOptions {
   readonly mappings: readonly MappingOptions[];
   readonly systemAccount: string | undefined;
   readonly noSystemAccount: boolean;
+  /** Other members of a cluster or supercluster may have JetStream. */
+  readonly cluster: { readonly port: number };
+  readonly gateway: { readonly port: number };
 }
 
 export interface ConfiguredAccounts {
@@ -61,7 +70,10 @@ export function configureAccounts(options: AccountsOptions, ids: AccountIds): Co
     ...addImports(options.accounts, accounts, "stream"),
     ...addImports(options.accounts, accounts, "service"),
   ];
-  if (system !== undefined) addSystemServices(accounts, system);
+  if (system !== undefined) {
+    addSystemServices(accounts, system);
+    addJetStream(accounts, system, options.cluster.port !== 0 || options.gateway.port !== 0);
+  }
   return {
     definitions: [...accounts.values()].map((account) => account.definition()),
     exports: new Map([...accounts].map(([name, account]) => [name, account.exports.list()])),
@@ -123,6 +135,22 @@ function addImport(
 
 /** Only JWTs ask for activation tokens. */
 const noTokens: CheckToken = () => "no activation token";
+
+/**
+ * Lets accounts use JetStream of other servers: those that say so, and the global account if there is no other.
+ * Source: nats-server Start.
+ */
+function addJetStream(
+  accounts: ReadonlyMap<string, LinkedAccount>,
+  system: LinkedAccount,
+  isLinked: boolean,
+): void {
+  const others = [...accounts.values()].filter((account) => account !== system);
+  const isAlone = isLinked && others.length === 1;
+  const users = others.filter(({ source }) => isAlone || source.usesJetStream === true);
+  if (isLinked || users.length > 0) addJetStreamExport(system.exports);
+  for (const account of users) linkService(account, system, jetStreamImport(system.name));
+}
 
 /** Adds the imports of the system account's services, except on subjects that the account imports already. */
 function addSystemServices(accounts: ReadonlyMap<string, LinkedAccount>, system: LinkedAccount): void {

@@ -6,7 +6,7 @@ import { limitsOf } from "./limits.ts";
 
 /** What an account of the configuration says of itself. */
 export function sourceOfOptions(options: AccountOptions): AccountSource {
-  const { name, nkey, limits, mappings, defaultPermissions, messageTrace } = options;
+  const { name, nkey, limits, mappings, defaultPermissions, messageTrace, usesJetStream } = options;
   return {
     name,
     limits: limitsOf(limits),
@@ -17,6 +17,7 @@ export function sourceOfOptions(options: AccountOptions): AccountSource {
     ...(nkey === undefined ? {} : { nkey }),
     ...(defaultPermissions === undefined ? {} : { defaultPermissions }),
     ...(messageTrace === undefined ? {} : { messageTrace }),
+    ...(usesJetStream ? { usesJetStream } : {}),
   };
 }
 

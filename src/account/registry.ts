@@ -6,7 +6,13 @@ import type { AccountDefinition, ServiceImport, StreamImport } from "./definitio
 import type { AccountDescription } from "./description.ts";
 import { ExportTable } from "./exports.ts";
 import { isCycle } from "./import_cycles.ts";
-import { addSystemExports, systemImports, systemImportsOfItself } from "./system_services.ts";
+import {
+  addJetStreamExport,
+  addSystemExports,
+  jetStreamImport,
+  systemImports,
+  systemImportsOfItself,
+} from "./system_services.ts";
 
 /** The outcome of a change to one account, which may change the accounts that import from it as well. */
 export interface RegistryChange {
@@ -190,6 +196,10 @@ export class AccountRegistry {
     const rules =
       account === system ? systemImportsOfItself(system.source) : systemImports(account.name, system.name);
     for (const rule of rules) linkService(account, system, rule);
+    if (account.source.usesJetStream === true && account !== system) {
+      addJetStreamExport(system.exports);
+      linkService(account, system, jetStreamImport(system.name));
+    }
   }
 
   #tokenCheck(importer: LinkedAccount, exporter: LinkedAccount, rule: ImportRule): CheckToken {

@@ -43,6 +43,23 @@ function systemExport(subject: string, responseType: ResponseType, accountTokenP
   };
 }
 
+/**
+ * The requests to JetStream, which other servers of a cluster or supercluster may have. They serve an account by what the
+ * request tells of its client. Source: nats-server setupJetStreamExports, enableAllJetStreamServiceImportsAndMappings.
+ */
+const JETSTREAM_API = "$JS.API.>";
+
+/** Has the system account export the requests to JetStream, unless its own exports cover them. */
+export function addJetStreamExport(exports: ExportTable): void {
+  if (exports.findCovering("service", JETSTREAM_API) !== undefined) return;
+  exports.add(systemExport(JETSTREAM_API, "singleton", 0));
+}
+
+/** What an account imports that may use JetStream. */
+export function jetStreamImport(systemAccount: string): ImportRule {
+  return { ...systemImport(systemAccount, JETSTREAM_API, JETSTREAM_API), share: true };
+}
+
 /** What an account that is not the system account imports of it. */
 export function systemImports(account: string, systemAccount: string): readonly ImportRule[] {
   const own = `$SYS.REQ.ACCOUNT.${account}`;

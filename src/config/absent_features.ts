@@ -1,6 +1,6 @@
 /** Keys of features that nats-server has and Midge does not: accepted only if they turn the feature off. */
 import type { ConfigValue } from "./config_tree.ts";
-import type { SharedKey } from "./option.ts";
+import { type Reader, type SharedKey, wrongType } from "./option.ts";
 
 /** A JetStream key: only the ways to say "off" are accepted. */
 export function jetStreamKey(key: string, aliases: readonly string[] = []): SharedKey<object> {
@@ -13,6 +13,20 @@ export function jetStreamKey(key: string, aliases: readonly string[] = []): Shar
     },
   };
 }
+
+/**
+ * `jetstream` of an account: whether it may use that of other members of the cluster. It may say how much; only they look
+ * at that.
+ */
+export const jetStreamOfOthers: Reader<boolean> = {
+  type: "bool, enabled | disabled, or limits",
+  read: (value, site) => {
+    if (isOff(value)) return false;
+    const isOn = value.kind === "bool" || value.kind === "map";
+    if (isOn || (value.kind === "string" && /^enabled?$/i.test(value.value))) return true;
+    return wrongType(value, site, '"enabled", "disabled", a bool or limits');
+  },
+};
 
 function isOff(value: ConfigValue): boolean {
   switch (value.kind) {

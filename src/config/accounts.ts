@@ -1,5 +1,5 @@
 /** `accounts { … }`: isolated subject spaces, and what they share with one another. */
-import { jetStreamKey } from "./absent_features.ts";
+import { jetStreamOfOthers } from "./absent_features.ts";
 import { GLOBAL_ACCOUNT } from "./account_names.ts";
 import { publicKey, type UserOptions, users, withDefaultPermissions } from "./authorization.ts";
 import type { ConfigEntry, ConfigValue } from "./config_tree.ts";
@@ -67,74 +67,75 @@ export interface AccountOptions {
   readonly mappings: readonly MappingOptions[];
   readonly limits: AccountLimits;
   readonly messageTrace: MessageTraceOptions | undefined;
+  /** Whether it may use JetStream of other members of the cluster. */
+  readonly usesJetStream: boolean;
 }
 
-const ACCOUNT_BLOCK = block(
-  "account",
-  {
-    nkey: option<string | undefined>({
-      key: "nkey",
-      reader: publicKey(
-        "account",
-        (text) => `Not a valid public nkey for an account: ${JSON.stringify(text)}`,
-      ),
-      default: undefined,
-      doc: "The account's public key.",
-    }),
-    users: option<readonly UserOptions[]>({
-      key: "users",
-      reader: users,
-      default: [],
-      doc: "Who may log in to the account.",
-    }),
-    defaultPermissions: option<Permissions | undefined>({
-      key: "default_permissions",
-      reader: permissions,
-      default: undefined,
-      doc: "For users without permissions of their own.",
-    }),
-    imports: option<readonly ImportOptions[]>({
-      key: "imports",
-      reader: imports,
-      default: [],
-      doc: "What it takes from other accounts.",
-    }),
-    exports: option<readonly ExportOptions[]>({
-      key: "exports",
-      reader: arrayOf(exportItem),
-      default: [],
-      doc: "What it offers to other accounts.",
-    }),
-    mappings: option<readonly MappingOptions[]>({
-      key: "mappings",
-      aliases: ["maps"],
-      reader: mappings,
-      default: [],
-      doc: "What published subjects are turned into.",
-    }),
-    limits: option<AccountLimits>({
-      key: "limits",
-      reader: {
-        type: "limits block",
-        blocks: [LIMITS_BLOCK],
-        read: (value, site) =>
-          value.kind === "map"
-            ? readBlock(LIMITS_BLOCK, value, site)
-            : wrongType(value, site, "account limits to be a map"),
-      },
-      default: NO_LIMITS,
-      doc: "What the account may use.",
-    }),
-    messageTrace: option<MessageTraceOptions | undefined>({
-      key: "msg_trace",
-      aliases: ["trace_dest"],
-      reader: { type: "subject or trace block", blocks: [TRACE_BLOCK], read: readMessageTrace },
-      default: undefined,
-      doc: "Where traces of its messages go.",
-    }),
-  },
-  { sharedKeys: [jetStreamKey("jetstream")] },
-);
+const ACCOUNT_BLOCK = block("account", {
+  nkey: option<string | undefined>({
+    key: "nkey",
+    reader: publicKey("account", (text) => `Not a valid public nkey for an account: ${JSON.stringify(text)}`),
+    default: undefined,
+    doc: "The account's public key.",
+  }),
+  users: option<readonly UserOptions[]>({
+    key: "users",
+    reader: users,
+    default: [],
+    doc: "Who may log in to the account.",
+  }),
+  defaultPermissions: option<Permissions | undefined>({
+    key: "default_permissions",
+    reader: permissions,
+    default: undefined,
+    doc: "For users without permissions of their own.",
+  }),
+  imports: option<readonly ImportOptions[]>({
+    key: "imports",
+    reader: imports,
+    default: [],
+    doc: "What it takes from other accounts.",
+  }),
+  exports: option<readonly ExportOptions[]>({
+    key: "exports",
+    reader: arrayOf(exportItem),
+    default: [],
+    doc: "What it offers to other accounts.",
+  }),
+  mappings: option<readonly MappingOptions[]>({
+    key: "mappings",
+    aliases: ["maps"],
+    reader: mappings,
+    default: [],
+    doc: "What published subjects are turned into.",
+  }),
+  limits: option<AccountLimits>({
+    key: "limits",
+    reader: {
+      type: "limits block",
+      blocks: [LIMITS_BLOCK],
+      read: (value, site) =>
+        value.kind === "map"
+          ? readBlock(LIMITS_BLOCK, value, site)
+          : wrongType(value, site, "account limits to be a map"),
+    },
+    default: NO_LIMITS,
+    doc: "What the account may use.",
+  }),
+  messageTrace: option<MessageTraceOptions | undefined>({
+    key: "msg_trace",
+    aliases: ["trace_dest"],
+    reader: { type: "subject or trace block", blocks: [TRACE_BLOCK], read: readMessageTrace },
+    default: undefined,
+    doc: "Where traces of its messages go.",
+  }),
+  usesJetStream: option<boolean>({
+    key: "jetstream",
+    reader: jetStreamOfOthers,
+    default: false,
+    doc: "Whether it may use JetStream of other members of the cluster; limits count there.",
+  }),
+});
 
 export const accounts: Reader<readonly AccountOptions[]> = {
   type: "accounts",
@@ -200,6 +201,7 @@ const emptyAccount = {
   mappings: [],
   limits: NO_LIMITS,
   messageTrace: undefined,
+  usesJetStream: false,
 };
 
 /** Exports and imports name accounts of the same file; whether an import is allowed is for the account room. */

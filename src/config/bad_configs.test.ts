@@ -434,8 +434,8 @@ describe("loadConfigText() refuses", () => {
       const lines = [`1:0: ${key}: ${what} is not supported by Midge; remove the key`];
       expect(linesOf(text)).toEqual({ ok: false, lines });
     }
-    expect(linesOf("accounts { A { jetstream: enabled } }").lines).toEqual([
-      "1:15: jetstream: JetStream is not supported by Midge; remove the key",
+    expect(linesOf("accounts { A { jetstream: yes_please } }").lines).toEqual([
+      '1:15: jetstream: expected "enabled", "disabled", a bool or limits, got a string',
     ]);
   });
 

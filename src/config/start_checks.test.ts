@@ -22,6 +22,10 @@ describe("validateForStart() refuses", () => {
       "tls { ocsp_peer: true }",
       "OCSP peer verification for client connections requires TLS verify (mTLS) to be enabled",
     ],
+    [
+      "accounts { A { jetstream: enabled } }",
+      'account "A": JetStream is not supported by Midge, and without a cluster or gateway there is no other server that may have it; remove the key',
+    ],
     ["no_auth_user: x", 'no_auth_user: "x" present, but users/nkeys are not defined'],
     [
       `no_auth_user: x, ${LOCAL_USER}`,

@@ -35,7 +35,15 @@ const CHECKS: readonly Check[] = [
   checkAdvertised,
   checkSystemAccount,
   checkOcspPeers,
+  checkJetStream,
 ];
+
+/** Midge has none, so an account can only use that of other servers. */
+function checkJetStream({ accounts, cluster, gateway }: Options) {
+  const user = accounts.find(({ usesJetStream }) => usesJetStream);
+  if (user === undefined || cluster.port !== 0 || gateway.port !== 0) return undefined;
+  return `account ${JSON.stringify(user.name)}: JetStream is not supported by Midge, and without a cluster or gateway there is no other server that may have it; remove the key`;
+}
 
 function checkLimits({
   lameDuckDurationMs,

@@ -1,6 +1,7 @@
 import { expect } from "bun:test";
 import { encodeJwt, HEADER_V1, seconds } from "../support/jwt.ts";
 import { AUTHORIZATION_VIOLATION, expectRefused, type Login, login } from "../support/login.ts";
+import { readMessage } from "../support/message.ts";
 import { NKey } from "../support/nkey.ts";
 import { loginAsSystem, Operator, preload, signature, UNLIMITED_ACCOUNT, User } from "../support/operator.ts";
 import { isNatsServer } from "../support/reference.ts";
@@ -647,6 +648,33 @@ rowsInParallel(
         }
       }
     },
+
+    "§4.9 an account with room in JetStream asks other servers for it, by way of the system account":
+      async () => {
+        const [storing, tiered, none] = ["storing", "tiered", "none"].map((name) => operator.account(name));
+        const limits = { ...UNLIMITED_ACCOUNT, tiered_limits: { R1: { disk_storage: 1024 } } };
+        await using own = await ServerProcess.start({
+          config: operator.configWithMemory(
+            storing!.with({ limits: { ...UNLIMITED_ACCOUNT, mem_storage: -1 } }),
+            tiered!.with({ limits }),
+            none!,
+          ),
+        });
+        const system = await loginAsSystem(own, operator);
+        await listen(system, "$JS.API.>");
+        for (const account of [storing!, tiered!]) {
+          const client = await login(own, account.user().credentials);
+          client.send("SUB in 1\r\nPUB $JS.API.INFO in 0\r\n\r\n");
+          const asked = await readMessage(system);
+          expect(asked.headers).toContain(`"acc":"${account.publicKey}"`);
+          system.send(`PUB ${asked.reply} 2\r\n{}\r\n`);
+          await client.expect("MSG in 1 2\r\n{}\r\n");
+          client.destroy();
+        }
+        const client = await login(own, none!.user().credentials);
+        expect(await request(client, "$JS.API.INFO")).toMatchObject({ payload: "" });
+        for (const each of [system, client]) each.destroy();
+      },
 
     "§8.111 default_sentinel: who brings no token is that user": async () => {
       const sentinel = plain.user({ bearer_token: true, pub: { allow: ["sentinel"] } });
