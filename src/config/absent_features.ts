@@ -1,4 +1,7 @@
-/** Keys of features that nats-server has and Midge does not: accepted only if they turn the feature off. */
+/**
+ * Keys of features that nats-server has and Midge does not: accepted only if they turn the feature off, or are about that of
+ * other servers.
+ */
 import type { ConfigValue } from "./config_tree.ts";
 import { type Reader, type SharedKey, wrongType } from "./option.ts";
 
