@@ -286,12 +286,13 @@ function openLogOn(runtime: Runtime): (options: Options) => Promise<LogSink> {
 }
 
 function callbackSink(log: MidgeOptions["log"]): LogSink {
-  // A failing log must not stop the server. A stop that was left halfway would keep the program from ending.
   const write: LogSink["write"] = (level, text) => {
     try {
       const returned: unknown = log?.(level, text);
       if (returned instanceof Promise) returned.catch(() => {});
-    } catch {}
+    } catch {
+      // A failing log must not stop the server. A stop that was left halfway would keep the program from ending.
+    }
   };
   return { write, close: () => {} };
 }

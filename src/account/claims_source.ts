@@ -58,12 +58,17 @@ function traceOf(claimed: MessageTrace | undefined): { readonly messageTrace?: A
   return { messageTrace: { destination, sampling: isPercent ? sampling : 100 } };
 }
 
-function mappingOf(source: string, list: readonly WeightedMapping[]): MappingOptions | undefined {
-  const destinations = list.map((destination) => ({
+/** A claimed mapping's destinations, as the configuration would have them. */
+export function destinationsOf(list: readonly WeightedMapping[]): MappingOptions["destinations"] {
+  return list.map((destination) => ({
     subject: destination.subject,
     weight: weightPercent(destination),
     cluster: destination.cluster === "" ? undefined : destination.cluster,
   }));
+}
+
+function mappingOf(source: string, list: readonly WeightedMapping[]): MappingOptions | undefined {
+  const destinations = destinationsOf(list);
   return findMappingProblem(source, destinations) === undefined ? { source, destinations } : undefined;
 }
 

@@ -1,21 +1,16 @@
 import { DEFAULT_SYSTEM_ACCOUNT, GLOBAL_ACCOUNT } from "../config/account_names.ts";
 import type { AccountOptions } from "../config/accounts.ts";
+import { isStandalone } from "../config/cluster.ts";
 import type { ExportOptions } from "../config/exports.ts";
 import type { ImportOptions } from "../config/imports.ts";
 import type { MappingOptions } from "../config/mappings.ts";
-import { acceptService, acceptStream, type CheckToken, LinkedAccount, linkService } from "./account_graph.ts";
+import { acceptService, acceptStream, type CheckToken, LinkedAccount } from "./account_graph.ts";
 import type { AccountIds } from "./account_ids.ts";
 import { type ExportRule, type ImportRule, plainSource, type ShareKind } from "./account_source.ts";
 import { sourceOfOptions } from "./config_source.ts";
 import type { AccountDefinition } from "./definition.ts";
 import type { Export } from "./exports.ts";
-import {
-  addJetStreamExport,
-  addSystemExports,
-  jetStreamImport,
-  systemImports,
-  systemImportsOfItself,
-} from "./system_services.ts";
+import { addJetStreamExport, addSystemExports, linkSystemServices } from "./system_services.ts";
 
 /** The options that say which accounts there are. */
 export interface AccountsOptions {
@@ -70,10 +65,7 @@ export function configureAccounts(options: AccountsOptions, ids: AccountIds): Co
     ...addImports(options.accounts, accounts, "stream"),
     ...addImports(options.accounts, accounts, "service"),
   ];
-  if (system !== undefined) {
-    addSystemServices(accounts, system);
-    addJetStream(accounts, system, options.cluster.port !== 0 || options.gateway.port !== 0);
-  }
+  if (system !== undefined) addSystemServices(accounts, system, !isStandalone(options));
   return {
     definitions: [...accounts.values()].map((account) => account.definition()),
     exports: new Map([...accounts].map(([name, account]) => [name, account.exports.list()])),
@@ -137,27 +129,19 @@ function addImport(
 const noTokens: CheckToken = () => "no activation token";
 
 /**
- * Lets accounts use JetStream of other servers: those that say so, and the global account if there is no other.
- * Source: nats-server Start.
+ * Adds the imports of the system account's services, except on subjects that the account imports already. JetStream of
+ * other servers is for accounts that say so, and for the global account if there is no other. Source: nats-server Start.
  */
-function addJetStream(
+function addSystemServices(
   accounts: ReadonlyMap<string, LinkedAccount>,
   system: LinkedAccount,
   isLinked: boolean,
 ): void {
-  const others = [...accounts.values()].filter((account) => account !== system);
-  const isAlone = isLinked && others.length === 1;
-  const users = others.filter(({ source }) => isAlone || source.usesJetStream === true);
-  if (isLinked || users.length > 0) addJetStreamExport(system.exports);
-  for (const account of users) linkService(account, system, jetStreamImport(system.name));
-}
-
-/** Adds the imports of the system account's services, except on subjects that the account imports already. */
-function addSystemServices(accounts: ReadonlyMap<string, LinkedAccount>, system: LinkedAccount): void {
   addSystemExports(system.exports);
+  if (isLinked) addJetStreamExport(system.exports);
+  // Beside the system account there is always the global one.
+  const isGlobalAlone = isLinked && accounts.size === 2;
   for (const account of accounts.values()) {
-    const rules =
-      account === system ? systemImportsOfItself(system.source) : systemImports(account.name, system.name);
-    for (const rule of rules) linkService(account, system, rule);
+    linkSystemServices(account, system, isGlobalAlone || account.source.usesJetStream === true);
   }
 }

@@ -1,4 +1,4 @@
-import { acceptService, acceptStream, type CheckToken, LinkedAccount, linkService } from "./account_graph.ts";
+import { acceptService, acceptStream, type CheckToken, LinkedAccount } from "./account_graph.ts";
 import type { AccountIds } from "./account_ids.ts";
 import type { AccountSource, ImportRule } from "./account_source.ts";
 import { activationProblem, type VerifyActivation } from "./activation.ts";
@@ -6,13 +6,7 @@ import type { AccountDefinition, ServiceImport, StreamImport } from "./definitio
 import type { AccountDescription } from "./description.ts";
 import { ExportTable } from "./exports.ts";
 import { isCycle } from "./import_cycles.ts";
-import {
-  addJetStreamExport,
-  addSystemExports,
-  jetStreamImport,
-  systemImports,
-  systemImportsOfItself,
-} from "./system_services.ts";
+import { addSystemExports, linkSystemServices } from "./system_services.ts";
 
 /** The outcome of a change to one account, which may change the accounts that import from it as well. */
 export interface RegistryChange {
@@ -192,14 +186,7 @@ export class AccountRegistry {
 
   #linkSystem(account: LinkedAccount): void {
     const system = this.#accounts.get(this.#surroundings.systemAccount ?? "");
-    if (system === undefined) return;
-    const rules =
-      account === system ? systemImportsOfItself(system.source) : systemImports(account.name, system.name);
-    for (const rule of rules) linkService(account, system, rule);
-    if (account.source.usesJetStream === true && account !== system) {
-      addJetStreamExport(system.exports);
-      linkService(account, system, jetStreamImport(system.name));
-    }
+    if (system !== undefined) linkSystemServices(account, system, account.source.usesJetStream === true);
   }
 
   #tokenCheck(importer: LinkedAccount, exporter: LinkedAccount, rule: ImportRule): CheckToken {

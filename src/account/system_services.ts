@@ -1,4 +1,5 @@
 import { isSubset } from "../subject/subset.ts";
+import { type LinkedAccount, linkService } from "./account_graph.ts";
 import type { AccountSource, ExportRule, ImportRule } from "./account_source.ts";
 import type { ResponseType } from "./definition.ts";
 import type { ExportTable } from "./exports.ts";
@@ -55,13 +56,26 @@ export function addJetStreamExport(exports: ExportTable): void {
   exports.add(systemExport(JETSTREAM_API, "singleton", 0));
 }
 
-/** What an account imports that may use JetStream. */
-export function jetStreamImport(systemAccount: string): ImportRule {
-  return { ...systemImport(systemAccount, JETSTREAM_API, JETSTREAM_API), share: true };
+/**
+ * Adds what an account imports of the system account without saying so, except on subjects that it imports already.
+ * `usesJetStream`: the requests to JetStream, too, which the system account does not import.
+ */
+export function linkSystemServices(
+  account: LinkedAccount,
+  system: LinkedAccount,
+  usesJetStream: boolean,
+): void {
+  const isItself = account === system;
+  const rules = isItself ? systemImportsOfItself(system.source) : systemImports(account.name, system.name);
+  for (const rule of rules) linkService(account, system, rule);
+  if (!usesJetStream || isItself) return;
+  addJetStreamExport(system.exports);
+  const rule = systemImport(system.name, JETSTREAM_API, JETSTREAM_API);
+  linkService(account, system, { ...rule, share: true });
 }
 
 /** What an account that is not the system account imports of it. */
-export function systemImports(account: string, systemAccount: string): readonly ImportRule[] {
+function systemImports(account: string, systemAccount: string): readonly ImportRule[] {
   const own = `$SYS.REQ.ACCOUNT.${account}`;
   return [
     systemImport(systemAccount, "$SYS.REQ.ACCOUNT.PING.CONNZ", `${own}.CONNZ`),
@@ -75,7 +89,7 @@ export function systemImports(account: string, systemAccount: string): readonly 
  * What the system account imports from itself, so that its own users may ask about themselves; not what its exports
  * cover.
  */
-export function systemImportsOfItself({ name, exports }: AccountSource): readonly ImportRule[] {
+function systemImportsOfItself({ name, exports }: AccountSource): readonly ImportRule[] {
   const isCovered = exports.some(
     ({ kind, subject }) => kind === "service" && isSubset(USER_INFO.subject, subject),
   );

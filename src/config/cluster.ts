@@ -194,3 +194,14 @@ function readPingInterval(value: ConfigValue, site: Site): number | undefined {
   site.warn("Cluster 'ping_interval' will reset to 30s which is the max for routes");
   return ROUTE_PING_INTERVAL_MS_MAX;
 }
+
+/** Whether a server is in no cluster and no supercluster. Source: nats-server standAloneMode. */
+export function isStandalone({
+  cluster,
+  gateway,
+}: {
+  readonly cluster: { readonly port: number };
+  readonly gateway: { readonly port: number };
+}): boolean {
+  return cluster.port === 0 && gateway.port === 0;
+}

@@ -1,5 +1,6 @@
 import { withoutUser } from "../base/redacted_url.ts";
 import { DEFAULT_SYSTEM_ACCOUNT, GLOBAL_ACCOUNT } from "./account_names.ts";
+import { isStandalone } from "./cluster.ts";
 import { checkCompression } from "./compression.ts";
 import { formatDuration } from "./duration.ts";
 import { isPublicKey } from "./nkey_text.ts";
@@ -37,13 +38,6 @@ const CHECKS: readonly Check[] = [
   checkOcspPeers,
   checkJetStream,
 ];
-
-/** Midge has none, so an account can only use that of other servers. */
-function checkJetStream({ accounts, cluster, gateway }: Options) {
-  const user = accounts.find(({ usesJetStream }) => usesJetStream);
-  if (user === undefined || cluster.port !== 0 || gateway.port !== 0) return undefined;
-  return `account ${JSON.stringify(user.name)}: JetStream is not supported by Midge, and without a cluster or gateway there is no other server that may have it; remove the key`;
-}
 
 function checkLimits({
   lameDuckDurationMs,
@@ -286,4 +280,11 @@ function checkOcspPeers({ tls, websocket, leafnodes }: Options) {
   return isLacking
     ? "OCSP peer verification for client connections requires TLS verify (mTLS) to be enabled"
     : undefined;
+}
+
+/** Midge has none, so an account can only use that of other servers. */
+function checkJetStream(options: Options) {
+  const user = options.accounts.find(({ usesJetStream }) => usesJetStream);
+  if (user === undefined || !isStandalone(options)) return undefined;
+  return `account ${JSON.stringify(user.name)}: JetStream is not supported by Midge, and without a cluster or gateway there is no other server that may have it; remove the key`;
 }

@@ -3,6 +3,7 @@ import { type MessageBytes, withHeader } from "../protocol/set_header.ts";
 import type { MessageTrace } from "../protocol/tracing/message_trace.ts";
 import { TRACE_DESTINATION } from "../protocol/tracing/trace_request.ts";
 import { byteStringOf, bytesOf } from "../subject/byte_string.ts";
+import { type Collected, fill } from "./collected.ts";
 
 /** The connection slot that stands for every publisher that is no client of this shard. */
 export const FABRIC_SLOT = 0;
@@ -14,7 +15,7 @@ const NO_HEADERS = new Uint8Array(0);
  * A message outside the shared memory. Either it is too large for the receive buffer, and its payload is collected
  * here, or the host handles it without the engine.
  */
-export class HeldMessage {
+export class HeldMessage implements Collected {
   /** The context that it is delivered under. */
   readonly context: number;
   /** Slot of the connection that publishes it. */
@@ -212,10 +213,7 @@ export class HeldMessage {
 
   /** Takes as much of `from[start, end)` as is still missing. Returns how many bytes that was. */
   fill(from: Uint8Array, start: number, end: number): number {
-    const count = Math.min(end - start, this.bytes.length - this.filled);
-    this.bytes.set(from.subarray(start, start + count), this.filled);
-    this.filled += count;
-    return count;
+    return fill(this, from, start, end);
   }
 
   endsWithLineBreak(): boolean {

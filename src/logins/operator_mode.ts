@@ -5,11 +5,11 @@
 import { AccountIds } from "../account/account_ids.ts";
 import type { ImportRule } from "../account/account_source.ts";
 import type { AccountsChange } from "../account/accounts_change.ts";
-import { sourceOfClaims } from "../account/claims_source.ts";
+import { destinationsOf, sourceOfClaims } from "../account/claims_source.ts";
 import { type AccountDefinition, SYSTEM_ACCOUNT_ID } from "../account/definition.ts";
 import { AccountRegistry, type RegistryChange } from "../account/registry.ts";
 import { termsOf } from "../auth/account_terms.ts";
-import { type AccountClaims, type ActivationClaims, weightPercent } from "../auth/jwt/claims.ts";
+import type { AccountClaims, ActivationClaims } from "../auth/jwt/claims.ts";
 import { decodeAs } from "../auth/jwt/decode.ts";
 import type { AccountResult } from "../auth/jwt_login.ts";
 import { permissionsOf } from "../auth/jwt_permissions.ts";
@@ -395,14 +395,7 @@ function verifyActivation(token: string): ActivationClaims | null {
 
 function mappingProblem({ nats }: AccountClaims): string | undefined {
   for (const [source, list] of nats.mappings) {
-    const problem = findMappingProblem(
-      source,
-      list.map((destination) => ({
-        subject: destination.subject,
-        weight: weightPercent(destination),
-        cluster: destination.cluster === "" ? undefined : destination.cluster,
-      })),
-    );
+    const problem = findMappingProblem(source, destinationsOf(list));
     if (problem === undefined) continue;
     const to = problem.destination === undefined ? "" : ` -> ${JSON.stringify(problem.destination)}`;
     return `mapping ${JSON.stringify(source)}${to}: ${problem.text}`;

@@ -77,9 +77,12 @@ export function serverIdentity(options: Options, id: string, givenName = ""): Se
  * The name of the cluster as it is configured, also of a server without routes. With gateways it is the gateway's name;
  * a leaf node without a cluster is a cluster by itself, under the name that the server is given. Undefined for none.
  */
-export function clusterName({ cluster, gateway, leafnodes, serverName }: Options): string | undefined {
+export function clusterName(
+  { cluster, gateway, leafnodes, serverName }: Options,
+  isLeafNode = leafnodes.remotes.length > 0,
+): string | undefined {
   const name = cluster.name || gateway.name;
-  if (name || cluster.port !== 0 || leafnodes.remotes.length === 0) return name || undefined;
+  if (name || cluster.port !== 0 || !isLeafNode) return name || undefined;
   return serverName || undefined;
 }
 

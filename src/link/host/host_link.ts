@@ -1,4 +1,5 @@
 /** One socket of the links shard, as its protocol sees it and as its bytes come in. */
+import type { Collected } from "../../fabric/collected.ts";
 import {
   AREA_IN_MESSAGES,
   AREA_OUT_MESSAGES,
@@ -13,7 +14,7 @@ import type { PayloadTraceOptions } from "../../protocol/trace.ts";
 import type { S2Effort, S2Layer } from "../../runtime/s2/s2_layer.ts";
 import { S2_BETTER, S2_BLOCK_BYTES_MAX, S2_FAST, S2_STORED } from "../../runtime/s2/s2_region.ts";
 import { type Connection, STATE_CLOSING } from "../../shard/connection.ts";
-import type { Collected, LinkShard } from "../../shard/links/link_host.ts";
+import type { LinkShard } from "../../shard/links/link_host.ts";
 import { bytesOf } from "../../subject/byte_string.ts";
 import type {
   CompressionLevel,

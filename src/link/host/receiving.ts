@@ -2,6 +2,7 @@
  * Takes what other servers send. The engine delivers plain messages; everything else is parsed and passed to the
  * protocol of its link. Hot: once per read.
  */
+import { type Collected, fill } from "../../fabric/collected.ts";
 import {
   AREA_CONTEXT,
   AREA_FULL_NODE,
@@ -17,7 +18,7 @@ import {
   REASON_RING_FULL,
 } from "../../memory/layout.ts";
 import { type Connection, STATE_CLOSING, STATE_WAITING } from "../../shard/connection.ts";
-import type { Collected, LinkShard } from "../../shard/links/link_host.ts";
+import type { LinkShard } from "../../shard/links/link_host.ts";
 import type { LinkPeer } from "../core/link.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import { parseOperation } from "../core/operation_parser.ts";
@@ -186,11 +187,9 @@ export class Receiving {
    * of bytes.
    */
   #collect(link: ReceivingLink, collected: Collected, start: number, end: number): number {
+    const count = fill(collected, this.#bytes, start, end);
     const { bytes, filled } = collected;
-    const count = Math.min(end - start, bytes.length - filled);
-    bytes.set(this.#bytes.subarray(start, start + count), filled);
-    collected.filled += count;
-    if (collected.filled === bytes.length) {
+    if (filled === bytes.length) {
       link.collected = null;
       this.#takeOne(link, bytes, 0, bytes.length);
       this.#shard.outbound.payloads.release(bytes);

@@ -2,11 +2,13 @@
  * The links of a server, put together: the protocols of routes, gateways and leaf nodes on the sockets of the links shard,
  * their interest in its index, their messages in its rings.
  */
+
 import type { ClientInfo } from "../../account/client_info.ts";
 import { encodeRemoteLatency } from "../../account/latency.ts";
 import { remoteLatencySubject } from "../../account/reply_subject.ts";
 import type { AccountTerms } from "../../auth/account_terms.ts";
 import type { Verdict } from "../../auth/login.ts";
+import type { Collected } from "../../fabric/collected.ts";
 import { FABRIC_SLOT, type HeldMessage } from "../../fabric/held_message.ts";
 import type { LinkListenerKind } from "../../fabric/listeners.ts";
 import type { Delivery } from "../../fabric/message_record.ts";
@@ -19,7 +21,7 @@ import type { S2Layer } from "../../runtime/s2/s2_layer.ts";
 import type { WebSocketLayer } from "../../runtime/websocket/websocket_layer.ts";
 import type { Connection } from "../../shard/connection.ts";
 import type { HandedLeaf } from "../../shard/links/handed_leaf.ts";
-import type { Collected, LinkHost, LinkShard, WriteLimits } from "../../shard/links/link_host.ts";
+import type { LinkHost, LinkShard, WriteLimits } from "../../shard/links/link_host.ts";
 import type { LinksSetup } from "../../shard/links/links_setup.ts";
 import type { LinkControl } from "../../shard/shard_messages.ts";
 import { TIMER_LINKS } from "../../shard/timers.ts";

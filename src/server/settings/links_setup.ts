@@ -4,6 +4,7 @@ import type { Options } from "../../config/option_table.ts";
 import { splitHostPort } from "../../config/readers.ts";
 import { hostPortText, isEveryAddress } from "../../runtime/posix/socket_address.ts";
 import type { LinksBlock, LinksSetup, LinkTlsBlocks } from "../../shard/links/links_setup.ts";
+import { clusterName } from "../server_info.ts";
 import type { Ports } from "../threads/listening.ts";
 import { NATS_VERSION } from "../version.ts";
 import { webSocketPingIntervalMs } from "./websocket_settings.ts";
@@ -28,10 +29,9 @@ export function linksSetup(
 ): LinksSetup {
   const { cluster, gateway, leafnodes } = options;
   const ownAddresses = addressesOfThisMachine();
-  const serverName = options.serverName || identity.id;
   return {
     serverId: identity.id,
-    serverName,
+    serverName: options.serverName || identity.id,
     version: NATS_VERSION,
     goVersion: identity.runtime,
     gitCommit: "",
@@ -44,7 +44,7 @@ export function linksSetup(
     maxSubscriptions: options.maxSubscriptions === 0 ? -1 : options.maxSubscriptions,
     isOperatorMode: identity.isOperatorMode,
     isLameDuck: identity.isLameDuck,
-    clusterName: cluster.name || gateway.name || (identity.wasLeafNode && options.serverName) || "",
+    clusterName: clusterName(options, identity.wasLeafNode) ?? "",
     systemAccount: identity.systemAccount,
     connectErrorReports: options.connectErrorReports,
     reconnectErrorReports: options.reconnectErrorReports,

@@ -324,7 +324,8 @@ function awaitsRules({ state, judgedByRules }: Connection): boolean {
 
 /** Has events tell the JWT that was judged, which a client that brought none was given. */
 function showJwt(connection: Connection, jwt: string): void {
-  if (jwt !== "") connection.options = { ...connection.options, jwt };
+  const { options } = connection;
+  if (jwt !== "" && jwt !== options.jwt) connection.options = { ...options, jwt };
 }
 
 function isLoginRequired({ webSocket }: Connection, { client, websocket }: LoginRules): boolean {

@@ -6,6 +6,7 @@
 import type { ClientInfo } from "../../account/client_info.ts";
 import type { AccountTerms } from "../../auth/account_terms.ts";
 import type { Verdict } from "../../auth/login.ts";
+import type { Collected } from "../../fabric/collected.ts";
 import type { HeldMessage } from "../../fabric/held_message.ts";
 import type { LinkListenerKind } from "../../fabric/listeners.ts";
 import type { Delivery } from "../../fabric/message_record.ts";
@@ -51,13 +52,6 @@ export interface WriteLimits {
   readonly deadlineMs: number;
   /** Whether a link that has taken some of it by then is given the same time again. */
   readonly isRetried: boolean;
-}
-
-/** What has come of a message or line that is too long for the receive buffer. */
-export interface Collected {
-  /** As long as all of it. Lies over an `ArrayBuffer` of its own. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  filled: number;
 }
 
 /** The links as their shard drives them. */
