@@ -5,6 +5,7 @@ import type { RawClient } from "../support/raw_client.ts";
 import { row, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 import { REWRITTEN_REPLY } from "../support/services.ts";
+import { headed } from "../support/tracing.ts";
 
 const TRACKED_REPLY = /^_R_\.[0-9A-Za-z]{6}\.[0-9A-Za-z]{6}\.sQnRv29R\.T$/;
 
@@ -227,6 +228,17 @@ row("§4.7 a second answer makes no second sample", () =>
     await readSample(parties.listener, "lat.always");
     parties.responder.send(`PUB ${reply} 2\r\nno\r\n`);
     await settle(parties.responder, parties.requester, parties.listener);
+  }),
+);
+
+row("§4.7 an answer that is traced is measured as any other", () =>
+  withParties("always", async ({ responder, requester, listener }) => {
+    requester.send("PUB always in.1 2\r\nhi\r\n");
+    const { reply } = await readMessage(responder);
+    responder.send(headed(reply, ["Nats-Trace-Dest: traces"]));
+    await readMessage(requester);
+    const { status, responder: who } = await readSample(listener, "lat.always");
+    expect([status, who?.name]).toEqual([200, "answers"]);
   }),
 );
 

@@ -177,6 +177,8 @@ export class Services {
     const node = this.#replies.nodeOf(account.id, subject);
     if (node === this.#shard.node) {
       if (message.trace === null) return this.#answerHere(account.id, subject, message, responder);
+      // The answer itself comes later, and without its connection.
+      if (responder !== undefined) this.setResponder(this.#replies.tokenOf(account.id, subject), responder);
       this.takeTracedAnswer(message, message.trace);
       return 1;
     }
