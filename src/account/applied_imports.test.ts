@@ -59,6 +59,9 @@ describe("AppliedServiceImport", () => {
     ["wi.$2.$3.$1", "w.*.*.*", "wi.b.c.a", "w.c.a.b"],
     ["wi.$1.$1", "w.*.*", "wi.b.c", "w.b.b"],
     ["wi.$1.$1", "w.*", "wi.b.c", "w.*"],
+    ["$1x.$1", "w.*", "b.c", "w.*"],
+    ["wi{{wildcard(1)}}.$1", "w.*", "b.c", "w.*"],
+    ["wi.*.*", "w.$2.*", "wi.q.r", "w.q.r"],
   ];
   for (const [local, remote, request, delivered] of rows) {
     test(`${remote} as ${local} delivers ${request} as ${delivered}`, () => {

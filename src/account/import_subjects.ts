@@ -1,6 +1,10 @@
 import { isLiteralText } from "../subject/text.ts";
 import { compileTransform, numberWildcards } from "../subject/transform.ts";
-import { readDestinationToken, type TransformProblem } from "../subject/transform_language.ts";
+import {
+  looksLikeReference,
+  readDestinationToken,
+  type TransformProblem,
+} from "../subject/transform_language.ts";
 
 /**
  * The subjects of an import on its two sides. All of them are text. Source: nats-server addMappedStreamImportWithClaim,
@@ -33,8 +37,9 @@ export interface ServiceSubjects {
 }
 
 /** The subjects of a service that is `local` here and `remote` there, or what is wrong with them. */
-export function serviceSubjects(local: string, remote: string): ServiceSubjects | TransformProblem {
-  if (isLiteralText(remote) || local === remote) return { local, remote, remotePattern: remote };
+export function serviceSubjects(local: string, to: string): ServiceSubjects | TransformProblem {
+  if (isLiteralText(to) || local === to) return { local, remote: to, remotePattern: to };
+  const remote = patternOf(to);
   const numbered = numberWildcards(local);
   const compiled = compileTransform(remote, numbered, "strict");
   if ("problem" in compiled) return transformProblem("service", local, remote, compiled.problem);
@@ -63,7 +68,7 @@ function referencesOf(destination: string): readonly string[] {
 }
 
 function isReference(text: string): boolean {
-  return referenceOf(text) > 0;
+  return referenceOf(text) > 0 || looksLikeReference(text);
 }
 
 /** The number of the wildcard a token of a destination stands for, 0 for none. */

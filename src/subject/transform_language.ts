@@ -28,7 +28,8 @@ const UNKNOWN_FUNCTION = { problem: "unknown function" };
 /** Reads one token of a destination, as text. */
 export function readDestinationToken(text: string): DestinationToken | TransformProblem {
   if (text.length > 1 && text.startsWith("$")) {
-    const wildcard = readInteger(text.slice(1));
+    // Only arguments of functions may have blanks around them.
+    const wildcard = text.includes(" ") ? undefined : readInteger(text.slice(1));
     return wildcard === undefined ? { kind: "text", text } : { kind: "wildcard", wildcard };
   }
   if (!looksLikeFunction(text)) return { kind: "text", text };
@@ -49,11 +50,22 @@ export function isKnownFunction(text: string): boolean {
   return FUNCTIONS.some(({ call }) => call.test(text));
 }
 
+/**
+ * Whether a token looks like a wildcard's number. nats-server makes patterns of the destinations of imports by that: by the
+ * first digit, and by a call anywhere in the token.
+ */
+export function looksLikeReference(text: string): boolean {
+  const list = WILDCARD_CALL.exec(text)?.[1];
+  return /^\$[1-9]/.test(text) || (list !== undefined && list !== "" && !list.includes(","));
+}
+
 type ReadArguments = (values: readonly string[]) => DestinationToken | TransformProblem;
+
+const WILDCARD_CALL = callOf("wildcard");
 
 /** The functions, in the order in which nats-server looks for them. */
 const FUNCTIONS: readonly { readonly call: RegExp; readonly read: ReadArguments }[] = [
-  { call: callOf("wildcard"), read: readWildcard },
+  { call: WILDCARD_CALL, read: readWildcard },
   { call: callOf("partition"), read: readPartition },
   { call: callOf("split", "from", "left"), read: cutAtLength(splitFromLeft) },
   { call: callOf("split", "from", "right"), read: cutAtLength(splitFromRight) },

@@ -172,6 +172,13 @@ const refused: Record<string, readonly [config: string, text: string | RegExp]> 
     ),
     `failed to create mapping transform for stream import subject from "s.*.*" to "x.$1": invalid mapping destination: not using all of the token wildcard(s)`,
   ],
+  "§3.5 strict: a blank makes text of a reference": [
+    ab(
+      `exports: [ { stream: "s.*" } ]`,
+      `imports: [ { stream: { account: A, subject: "s.*" }, to: "x.$ 1" } ]`,
+    ),
+    "invalid mapping destination: not using all of the token wildcard(s)",
+  ],
   "§3.5 strict: a service import must use every wildcard": [
     ab(
       `exports: [ { service: "s.*.*" } ]`,

@@ -37,6 +37,7 @@ const server = sharedServer({
         imports: [
           { service: { account: EXP, subject: svc }, to: one }
           { service: { account: EXP, subject: "w.*.*" }, to: "wi.$2.$1" }
+          { service: { account: EXP, subject: "w.*.*" }, to: "odd.$1x.$1.$2" }
           { service: { account: EXP, subject: "tree.a.>" }, to: "branch.>" }
           { service: { account: EXP, subject: mapped } }
           { service: { account: EXP, subject: twice } }
@@ -131,6 +132,12 @@ row("§4.2 wildcards of `to` change places", () =>
     expect((await request(requester, responder, "wi.b.a")).subject).toBe("w.a.b");
     requester.send("PUB w.a.b 2\r\nno\r\nPUB wi.a 2\r\nno\r\nPUB wi.a.b.c 2\r\nno\r\n");
     await settle(requester, responder);
+  }),
+);
+
+row("§4.2 where `to` has more references than there are wildcards, the pattern itself is asked", () =>
+  withPair("w.*.*", async (responder, requester) => {
+    expect((await request(requester, responder, "odd.a.b.c")).subject).toBe("w.*.*");
   }),
 );
 
