@@ -328,14 +328,17 @@ export class Services {
     if (mapped === null) return;
     const { trace } = message;
     trace?.serviceImported(exporter.name, textOf(subject), textOf(mapped));
-    if (trace?.isOnly && !service.definition.allowTrace) return;
+    const measurement = this.#latencies.measure(service, exporter, message, () =>
+      connection === null ? undefined : this.#disclosures.requestor(connection, service),
+    );
+    if (trace?.isOnly && !service.definition.allowTrace) {
+      this.#latencies.fail(measurement, message.replyLength === 0 ? "bad request" : "service unavailable");
+      return;
+    }
 
     const told = this.#disclosures.of(connection, importer, service, journey.info);
     if (connection !== null && passed.length === 0)
       this.#forwarded.prepare(connection, disclosureKind(service.definition), told.block);
-    const measurement = this.#latencies.measure(service, exporter, message, () =>
-      connection === null ? undefined : this.#disclosures.requestor(connection, service),
-    );
     const ways = new OpenWays(message.origin, () => {
       if (pending !== null) this.#fail(pending, "service unavailable");
       askedBy?.close();
