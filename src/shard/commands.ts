@@ -84,8 +84,9 @@ export class Commands {
         links?.control(command);
         break;
       case "responder":
-        if (links === null) services.setResponder(command.token, command.info);
-        else links.responds(command.token, command.info);
+        // On the links shard the request is one of another server, or one that came from a leaf node.
+        services.setResponder(command.token, command.info);
+        links?.responds(command.token, command.info);
         break;
       case "latency":
       case "traced":

@@ -356,15 +356,17 @@ row("§4.7 §8.90 400: a request without reply, which is delivered", () =>
   }),
 );
 
-row("§4.7 §8.90 what is only traced, no further than to the service, is measured as a request that nobody gets", () =>
-  withParties("always", async ({ responder, requester, listener }) => {
-    const headers = ["Nats-Trace-Dest: traces", "Nats-Trace-Only: true"];
-    requester.send(headed("always", headers));
-    expectFailure(await readSample(listener, "lat.always"), 400, "Bad Request");
-    requester.send(headed("always in.1", headers));
-    expectFailure(await readSample(listener, "lat.always"), 503, "Service Unavailable");
-    await responder.roundTrip();
-  }),
+row(
+  "§4.7 §8.90 what is only traced, no further than to the service, is measured as a request that nobody gets",
+  () =>
+    withParties("always", async ({ responder, requester, listener }) => {
+      const headers = ["Nats-Trace-Dest: traces", "Nats-Trace-Only: true"];
+      requester.send(headed("always", headers));
+      expectFailure(await readSample(listener, "lat.always"), 400, "Bad Request");
+      requester.send(headed("always in.1", headers));
+      expectFailure(await readSample(listener, "lat.always"), 503, "Service Unavailable");
+      await responder.roundTrip();
+    }),
 );
 
 row("§4.7 §8.90 408: the requestor's interest ends before the answer", () =>

@@ -164,11 +164,11 @@ export class Services {
 
   /**
    * Takes a message that a client published on a reply subject of this server. Returns 1 if it answers a request, as
-   * far as this shard knows.
+   * far as this shard knows. Of one that comes from a leaf node, the responder's server tells who gave it.
    */
   answer(account: ShardAccount, message: HeldMessage, responder: Connection): number {
-    const isMeasured = isMeasuredReply(byteStringOf(message.subject));
-    return this.#passOn(account, message, isMeasured ? this.#disclosures.responder(responder) : undefined);
+    const isNamed = !responder.isLink && isMeasuredReply(byteStringOf(message.subject));
+    return this.#passOn(account, message, isNamed ? this.#disclosures.responder(responder) : undefined);
   }
 
   /** Hands an answer to the shard that remembers the request. `responder` is named in the request's latency. */
