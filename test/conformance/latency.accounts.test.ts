@@ -22,6 +22,7 @@ const server = sharedServer({
           { service: traced, latency: { sampling: headers, subject: lat.traced } }
           { service: slow, threshold: "250ms", latency: lat.slow }
           { service: "wild.*", latency: lat.wild }
+          { service: unmeasured }
           { stream: "lat.>" }
         ]
       }
@@ -38,10 +39,19 @@ const server = sharedServer({
       }
       FRONT {
         users: [ { user: FRONT, password: p } ]
-        imports: [ { service: { account: EXP, subject: always }, to: front } ]
-        exports: [ { service: front, latency: lat.front } ]
+        imports: [
+          { service: { account: EXP, subject: always }, to: front }
+          { service: { account: EXP, subject: unmeasured }, to: alone }
+        ]
+        exports: [ { service: front, latency: lat.front }, { service: alone, latency: lat.alone } ]
       }
-      FAR { users: [ { user: FAR, password: p } ], imports: [ { service: { account: FRONT, subject: front } } ] }
+      FAR {
+        users: [ { user: FAR, password: p } ]
+        imports: [
+          { service: { account: FRONT, subject: front } }
+          { service: { account: FRONT, subject: alone } }
+        ]
+      }
       FRANK { users: [ { user: FRANK, password: p } ], imports: [ { service: { account: FRONT, subject: front }, share: true } ] }
       TELLS {
         users: [ { user: TELLS, password: p } ]
@@ -297,6 +307,22 @@ row("§4.7 §4.8 a chain of services: each account gets its own sample, both nam
       }
       await settle(front, parties.listener);
       front.destroy();
+    },
+    "FAR",
+  ),
+);
+
+row("§4.7 §4.8 in a chain a service is measured, though the one behind it is not", () =>
+  withParties(
+    "unmeasured",
+    async (parties) => {
+      const listener = await login(server(), "FRONT");
+      await subscribe(listener, "lat.>");
+      const { reply } = await exchange(parties, "alone");
+      expect(reply).toMatch(REWRITTEN_REPLY);
+      const { status, responder } = await readSample(listener, "lat.alone");
+      expect([status, responder?.name]).toEqual([200, "answers"]);
+      listener.destroy();
     },
     "FAR",
   ),

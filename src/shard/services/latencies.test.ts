@@ -46,7 +46,7 @@ function setUp() {
 
 test("answered() publishes at once whose responder is known, or measured by the other server already", () => {
   const { latencies, published } = setUp();
-  latencies.answered(pendingOf("t1"), { account: "EXP", name: "near" }, ANSWERED_AT_MS);
+  latencies.answered(pendingOf("t1"), () => ({ account: "EXP", name: "near" }), ANSWERED_AT_MS);
   latencies.answered(pendingOf("t2", REMOTE), undefined, ANSWERED_AT_MS);
   latencies.answered({ ...pendingOf("t3"), measurement: null }, undefined, ANSWERED_AT_MS);
   expect(latencies.size).toBe(0);

@@ -73,13 +73,14 @@ export class Latencies {
     if (measurement !== null) this.#publish(measurement, failedSample(measurement.request, failure));
   }
 
-  /** A request was answered. `who` is the responder; undefined if this server does not know it. */
+  /** A request was answered. `findWho` says by whom; undefined if this server does not know. */
   answered(
     { token, measurement, remote }: PendingRequest,
-    who: ClientInfo | undefined,
+    findWho: (() => ClientInfo) | undefined,
     answeredAtMs: number,
   ): void {
     if (measurement === null) return;
+    const who = findWho?.();
     const sample = answeredSample(measurement.request, who, answeredAtMs, this.#shard.wallMs());
     if (who !== undefined) this.#publish(measurement, sample);
     else if (remote !== null) this.#publish(measurement, withResponder(sample, remote));

@@ -42,3 +42,14 @@ test("a token is taken only where no request has it", () => {
   expect(token).toBe(seen[2]!);
   expect(new Set(seen).size).toBe(3);
 });
+
+test("isNaming() knows the requests of which it matters who answers", () => {
+  const naming = replies.newToken(() => false, true);
+  expect(replies.isNaming(7, replies.subjectOf(7, { token: naming, ...PLAIN }))).toBe(true);
+  expect(replies.isNaming(8, replies.subjectOf(7, { token: naming, ...PLAIN }))).toBe(false);
+  for (let i = 0; i < 500; i++) {
+    const token = newToken();
+    expect(replies.isNaming(7, replies.subjectOf(7, { token, ...PLAIN }))).toBe(false);
+    expect(replies.isNaming(7, replies.subjectOf(7, { token, ...MEASURED }))).toBe(true);
+  }
+});

@@ -1,13 +1,14 @@
 /**
  * The reply subjects of requests to services: `_R_.<account>.<request>`, six characters each. The first six belong to
  * an account until the process ends, the last six to a request. The first character of the request's part says which
- * shard remembers the request, the second whether that shard's engine does.
+ * shard remembers the request, the second whether that shard's engine does, and whether it must be told who answers.
  *
  * If the latency of a request is measured, its reply subject ends in `.<server>.T`, by which other servers find this
  * one.
  *
  * Source: nats-server `newServiceReply`.
  */
+import { isMeasuredReply } from "../../account/reply_subject.ts";
 import { BASE62_DIGITS } from "../../base/nuid.ts";
 import { REQUEST_ACCOUNT_BYTES, REQUEST_NUMBERS_MAX } from "../../memory/layout.ts";
 import { byteStringOf, bytesOf } from "../../subject/byte_string.ts";
@@ -19,6 +20,8 @@ const PART_LENGTH = 6;
  */
 export const NUMBER_DIGITS = PART_LENGTH - 1;
 const HOST_DIGIT_FIRST = REQUEST_NUMBERS_MAX / BASE62_DIGITS.length ** (NUMBER_DIGITS - 1);
+/** The second character of tokens whose shard must be told who answers, though that request is not measured itself. */
+const NAMING_DIGIT = BASE62_DIGITS.length - 1;
 const TOKEN_START = PREFIX.length + PART_LENGTH + 1;
 const TOKEN_END = TOKEN_START + PART_LENGTH;
 /** Tokens for which random bytes are fetched at once: a call for them costs as much as the rest of a token. */
@@ -39,19 +42,17 @@ export class ReplySubjects {
     this.#node = node;
   }
 
-  /** Makes a token of six characters that no pending request has. */
-  newToken(isTaken: (token: string) => boolean): string {
+  /** Makes a token of six characters that no pending request has. `isNaming`: see `NAMING_DIGIT`. */
+  newToken(isTaken: (token: string) => boolean, isNaming = false): string {
     for (;;) {
       if (this.#randomUsed === this.#random.length) {
         crypto.getRandomValues(this.#random);
         this.#randomUsed = 0;
       }
-      let token = BASE62_DIGITS[this.#node]!;
-      for (let i = 1; i < PART_LENGTH; i++) {
-        const first = i === 1 ? HOST_DIGIT_FIRST : 0;
-        const random = this.#random[this.#randomUsed + i]!;
-        token += BASE62_DIGITS[first + (random % (BASE62_DIGITS.length - first))];
-      }
+      const second = HOST_DIGIT_FIRST + (this.#random[this.#randomUsed]! % (NAMING_DIGIT - HOST_DIGIT_FIRST));
+      let token = BASE62_DIGITS[this.#node]! + BASE62_DIGITS[isNaming ? NAMING_DIGIT : second]!;
+      for (let i = token.length; i < PART_LENGTH; i++)
+        token += BASE62_DIGITS[this.#random[this.#randomUsed + i]! % BASE62_DIGITS.length];
       this.#randomUsed += PART_LENGTH;
       if (!isTaken(token)) return token;
     }
@@ -73,6 +74,11 @@ export class ReplySubjects {
     if (subject.length < TOKEN_END || !subject.startsWith(this.#prefixOf(account))) return "";
     const rest = subject.slice(TOKEN_END);
     return rest === "" || rest === this.#measured ? subject.slice(TOKEN_START, TOKEN_END) : "";
+  }
+
+  /** Whether the shard that remembers a request must be told who answers it. */
+  isNaming(account: number, subject: string): boolean {
+    return isMeasuredReply(subject) || this.tokenOf(account, subject)[1] === BASE62_DIGITS[NAMING_DIGIT];
   }
 
   /** The constant beginning of all reply subjects for requests to an account on this shard. */

@@ -11,7 +11,7 @@ import type { ClientInfo } from "../../account/client_info.ts";
 import type { ServiceImport } from "../../account/definition.ts";
 import { RESPONSE_THRESHOLD_MS_DEFAULT } from "../../account/exports.ts";
 import type { LatencyFailure, LatencySample } from "../../account/latency.ts";
-import { isMeasuredReply, isReplyKept } from "../../account/reply_subject.ts";
+import { isReplyKept } from "../../account/reply_subject.ts";
 import { REQUEST_INFO_HEADER, type RequestInfo } from "../../account/request_info.ts";
 import { FABRIC_SLOT, HeldMessage, messageBytes } from "../../fabric/held_message.ts";
 import { MatchResult } from "../../interest/match_result.ts";
@@ -47,6 +47,8 @@ const UNWATCHED = { measurement: null, ways: null, askedBy: null };
 
 type OwnRequest = Extract<ShardControl, { type: "request" }>;
 type Responder = Extract<ShardControl, { type: "responder" }>;
+/** Says who gave an answer; the answers of few requests are asked for it. */
+type FindResponder = () => ClientInfo;
 
 /** A request on its way: who asks, and the imports that it has passed. */
 interface Journey {
@@ -54,6 +56,8 @@ interface Journey {
   readonly connection: Connection | null;
   readonly passed: readonly AppliedServiceImport[];
   readonly info: RequestInfo | null;
+  /** Whether the latency of one of those is measured. */
+  readonly isMeasured: boolean;
   /** The ways of the request so far; null if nobody needs to know that it has no taker. */
   readonly ways: OpenWays | null;
   /** The subject on which servers further on publish their traces of the request. */
@@ -138,7 +142,7 @@ export class Services {
   ): void {
     const { trace } = message;
     const traceDestination = trace === null ? "" : this.#tracing!.destinationOf(trace);
-    const journey = { connection, passed: [], info: null, ways, traceDestination };
+    const journey = { connection, passed: [], info: null, isMeasured: false, ways, traceDestination };
     this.#forward(journey, connection.account, service, subject, message);
   }
 
@@ -167,22 +171,24 @@ export class Services {
    * far as this shard knows. Of one that comes from a leaf node, the responder's server tells who gave it.
    */
   answer(account: ShardAccount, message: HeldMessage, responder: Connection): number {
-    const isNamed = !responder.isLink && isMeasuredReply(byteStringOf(message.subject));
-    return this.#passOn(account, message, isNamed ? this.#disclosures.responder(responder) : undefined);
+    const findResponder = () => this.#disclosures.responder(responder);
+    return this.#passOn(account, message, responder.isLink ? undefined : findResponder);
   }
 
-  /** Hands an answer to the shard that remembers the request. `responder` is named in the request's latency. */
-  #passOn(account: ShardAccount, message: HeldMessage, responder: ClientInfo | undefined): number {
+  /** Hands an answer to the shard that remembers the request. The responder is named in the request's latency. */
+  #passOn(account: ShardAccount, message: HeldMessage, findResponder: FindResponder | undefined): number {
     const subject = byteStringOf(message.subject);
     const node = this.#replies.nodeOf(account.id, subject);
     if (node === this.#shard.node) {
-      if (message.trace === null) return this.#answerHere(account.id, subject, message, responder);
+      if (message.trace === null) return this.#answerHere(account.id, subject, message, findResponder);
       // The answer itself comes later, and without its connection.
-      if (responder !== undefined) this.setResponder(this.#replies.tokenOf(account.id, subject), responder);
+      if (findResponder !== undefined)
+        this.setResponder(this.#replies.tokenOf(account.id, subject), findResponder());
       this.takeTracedAnswer(message, message.trace);
       return 1;
     }
-    const named = responder !== undefined && isMeasuredReply(subject) ? responder : null;
+    const isNamed = this.#replies.isNaming(account.id, subject);
+    const named = isNamed && findResponder !== undefined ? findResponder() : null;
     if (node < 0) {
       const { linksNode } = this.#shard.shared.map;
       if (named !== null && linksNode !== 0)
@@ -280,7 +286,14 @@ export class Services {
     if (account === undefined) return;
     const subject = byteStringOf(message.subject);
     for (const service of account.servicesFor(subject)) {
-      const journey = { connection: null, passed: [], info: null, ways: null, traceDestination: "" };
+      const journey = {
+        connection: null,
+        passed: [],
+        info: null,
+        isMeasured: false,
+        ways: null,
+        traceDestination: "",
+      };
       this.#forward(journey, account, service, subject, message);
     }
   }
@@ -343,7 +356,8 @@ export class Services {
       if (pending !== null) this.#fail(pending, "service unavailable");
       askedBy?.close();
     });
-    const pending = this.#remember(importer, exporter, service, message, measurement, { ways, askedBy });
+    const watch = { ways, askedBy, isNaming: journey.isMeasured };
+    const pending = this.#remember(importer, exporter, service, message, measurement, watch);
     const content =
       message.headerLength < 0
         ? withBlock(message.bytes, told.block)
@@ -364,6 +378,7 @@ export class Services {
         connection,
         passed: [...passed, service],
         info: told.info,
+        isMeasured: journey.isMeasured || measurement !== null,
         ways,
         traceDestination: traced?.destination ?? "",
       };
@@ -408,13 +423,13 @@ export class Services {
     service: AppliedServiceImport,
     message: HeldMessage,
     measurement: Measurement | null,
-    of: Pick<PendingRequest, "ways" | "askedBy">,
+    { isNaming, ...of }: Pick<PendingRequest, "ways" | "askedBy"> & { readonly isNaming: boolean },
   ): PendingRequest | null {
     if (message.replyLength === 0) return null;
     const reply = message.replyText;
     if (isReplyKept(reply)) return null;
     const { share, responseType, responseThresholdMs } = service.definition;
-    return this.#add({
+    const request = {
       exporter: exporter.id,
       requestor: importer.id,
       reply,
@@ -423,12 +438,16 @@ export class Services {
       thresholdMs: responseThresholdMs,
       measurement,
       ...of,
-    });
+    };
+    return this.#add(request, isNaming);
   }
 
-  #add(request: Omit<PendingRequest, "token" | "deadlineMs" | "responder" | "remote">): PendingRequest {
+  #add(
+    request: Omit<PendingRequest, "token" | "deadlineMs" | "responder" | "remote">,
+    isNaming = false,
+  ): PendingRequest {
     for (const surplus of this.#pending.surplus()) this.#fail(surplus, "service timeout");
-    const token = this.#replies.newToken((taken) => this.#pending.has(taken));
+    const token = this.#replies.newToken((taken) => this.#pending.has(taken), isNaming);
     const deadlineMs = this.#shard.nowMs + request.thresholdMs;
     const pending: PendingRequest = { ...request, token, deadlineMs, responder: undefined, remote: null };
     this.#pending.add(pending);
@@ -462,7 +481,7 @@ export class Services {
     exporter: number,
     subject: string,
     message: HeldMessage,
-    responder: ClientInfo | undefined,
+    findResponder: FindResponder | undefined,
   ): number {
     const pending = this.#pending.get(this.#replies.tokenOf(exporter, subject));
     if (pending === undefined || pending.exporter !== exporter) return 0;
@@ -489,7 +508,8 @@ export class Services {
       });
       back = this.#replies.subjectOf(requestor, reverse);
     }
-    const who = responder ?? pending.responder;
+    const named = pending.responder;
+    const findWho = findResponder ?? (named === undefined ? undefined : () => named);
     const to = account.map(reply);
     let delivered = 0;
     if (to !== null) {
@@ -500,11 +520,11 @@ export class Services {
         back,
         dropHeader(message.content, REQUEST_INFO_HEADER),
       );
-      delivered = this.#publishing.deliver(answer) + this.#passOn(account, answer, who);
+      delivered = this.#publishing.deliver(answer) + this.#passOn(account, answer, findWho);
     }
     // An answer that nobody takes is the last one, but it was given.
     if (delivered === 0) this.#pending.remove(pending);
-    this.#latencies.answered(pending, who, answeredAtMs);
+    this.#latencies.answered(pending, findWho, answeredAtMs);
     return 1;
   }
 
