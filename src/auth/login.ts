@@ -62,7 +62,10 @@ export interface LoginRequest {
 /** What identifies a client: the first of these that CONNECT has. */
 export type IdentityKind = "nkey" | "user" | "jwt" | "token" | "none";
 
-/** A line for the log that tells an operator why. */
+/**
+ * A line for the log that tells an operator why. Warnings are the server's own: they come last, and do not name the
+ * client. Source: nats-server auth.go, auth_callout.go.
+ */
 export interface LoginLog {
   readonly level: "debug" | "warning" | "error";
   readonly text: string;

@@ -150,7 +150,7 @@ describe("verify_and_map", () => {
     await client.handshake({ user: "spiffe://acme/bob" });
     expect(await userOf(server(), plain)).toBe("bob@acme.test");
     await server().waitForLog(
-      `User "spiffe://acme/bob" found in connect proto, but user required from cert`,
+      `[WRN] User "spiffe://acme/bob" found in connect proto, but user required from cert`,
       from,
     );
     client.destroy();

@@ -12,10 +12,12 @@ import { linkConnection } from "./testing/link_connection.ts";
 const HASH = "$2b$04$kFkXCu8SYVvvXXWTvWVSjuMHO5NHsaAB4fM1Nrn7OSVVwLJ2Vl2hS";
 const REFUSAL = undecidedRefusal(requestOf(), "authorization violation");
 
-/** A connection to the route port, for which this password is configured. */
+/** A connection to the port of routes or leaf nodes, for which this password is configured. */
 function setUp(password: string) {
   const rules = compileLoginRules(
-    optionsOf(`cluster { port: 1, authorization { user: u, password: "${password}" } }`),
+    optionsOf(`
+      cluster { port: 1, authorization { user: u, password: "${password}" } }
+      leafnodes { port: 1, authorization { user: u, password: "${password}" } }`),
     "",
   );
   const done: string[] = [];
@@ -37,6 +39,19 @@ function setUp(password: string) {
   };
   return { logins, connection, asked, done, logIn };
 }
+
+describe("ShardLinkLogins.judge()", () => {
+  test("logs the server's warnings, behind what the link logs of the verdict", () => {
+    const { logins, connection, done } = setUp(HASH);
+    const link = { connection } as unknown as HostLink;
+    const { connect } = requestOf({ user: "u", password: "p" });
+    const request = { connectionType: "LEAFNODE", nonce: "", connect, isImplicit: false } as const;
+    logins.judge(link, request, ({ kind }) => done.push(kind));
+    const logs = (["debug", "warning"] as const).map((level) => ({ level, text: level }));
+    logins.answer(1, 7, { ...REFUSAL, logs });
+    expect(done).toEqual(["refusal", "warning"]);
+  });
+});
 
 describe("ShardLinkLogins.judgeServer()", () => {
   test("compares texts at once", () => {

@@ -3,7 +3,7 @@
  * else by the logins thread.
  */
 import { InlineJudge } from "../../auth/inline_judge.ts";
-import type { Login, LoginRefusal, LoginRequest, ServerKind, Verdict } from "../../auth/login.ts";
+import type { Login, LoginLog, LoginRefusal, LoginRequest, ServerKind, Verdict } from "../../auth/login.ts";
 import { DEFAULT_CONNECT_OPTIONS } from "../../protocol/connect_options.ts";
 import { clientTls, peerIdentity } from "../../shard/client/peer_identity.ts";
 import { STATE_CONNECTED, STATE_WAITING } from "../../shard/connection.ts";
@@ -48,12 +48,12 @@ export class ShardLinkLogins implements LeafLogins, ServerLogins {
 
   judge(link: LinkConnection, leafRequest: LeafLoginRequest, answer: Answer): void {
     const { connection } = link as HostLink;
-    this.#judgeOne(
-      link as HostLink,
-      { ...leafRequest, ip: connection.ip, tls: peerIdentity(connection) },
-      false,
-      answer,
-    );
+    const request = { ...leafRequest, ip: connection.ip, tls: peerIdentity(connection) };
+    this.#judgeOne(link as HostLink, request, false, (verdict) => {
+      answer(verdict);
+      // The link has logged the rest under its name.
+      this.#log(verdict.logs.filter(({ level }) => level === "warning"));
+    });
   }
 
   judgeServer(
@@ -73,7 +73,8 @@ export class ShardLinkLogins implements LeafLogins, ServerLogins {
       tls: null,
       isImplicit: false,
     };
-    const isAsked = this.#judgeOne(link as HostLink, request, isAgain, ({ kind }) => {
+    const isAsked = this.#judgeOne(link as HostLink, request, isAgain, ({ kind, logs }) => {
+      this.#log(logs);
       if (connection.state === STATE_WAITING) {
         connection.state = STATE_CONNECTED;
         this.#shard.resumeInput(connection);
@@ -122,8 +123,11 @@ export class ShardLinkLogins implements LeafLogins, ServerLogins {
 
   #conclude(link: HostLink, verdict: Verdict, answer: Answer): void {
     if (verdict.kind !== "login" && verdict.kind !== "refusal") return;
-    for (const { level, text } of verdict.logs) this.#shard.log(level, text);
     if (verdict.kind === "login") link.trust();
     answer(verdict);
+  }
+
+  #log(logs: readonly LoginLog[]): void {
+    for (const { level, text } of logs) this.#shard.log(level, text);
   }
 }

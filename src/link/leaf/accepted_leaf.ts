@@ -219,7 +219,7 @@ export class AcceptedLeaf implements LinkPeer {
     if (this.#channel.isClosed) return;
     this.#cancelTimer();
     this.#verdict = verdict;
-    for (const { level, text } of verdict.logs) this.#channel.say(level, text);
+    for (const { level, text } of verdict.logs) if (level !== "warning") this.#channel.say(level, text);
     if (verdict.kind === "refusal") {
       this.#refuseLogin(verdict, connect);
       return;

@@ -206,7 +206,8 @@ export class Logins {
   }
 
   #enter(connection: Connection, login: Login): boolean {
-    this.#logAll(connection, login);
+    this.#logDetails(connection, login);
+    this.#logWarnings(login);
     const account = this.#shard.accounts.byName(login.account);
     if (account === undefined) {
       this.#shard.fail(connection, errors.ERROR_FAILED_ACCOUNT_REGISTRATION);
@@ -229,13 +230,14 @@ export class Logins {
     if (refusal.isPinnedAccountFailure) {
       increment(shared.words, shared.map.area(node).area + AREA_PINNED_ACCOUNT_FAILURES);
     }
-    this.#logAll(connection, refusal);
+    this.#logDetails(connection, refusal);
     if (refusal.bound !== null) {
       connection.login = refusal.bound;
       connection.account = this.#shard.accounts.byName(refusal.bound.account) ?? connection.account;
     }
     if (refusal.reason !== "account connections")
       this.#shard.log("error", `${connection.label} - ${refusalLogText(connection.login ?? refusal)}`);
+    this.#logWarnings(refusal);
     this.#shard.fail(connection, REFUSALS[refusal.reason]);
   }
 
@@ -312,8 +314,12 @@ export class Logins {
     });
   }
 
-  #logAll(connection: Connection, { logs }: Login | LoginRefusal): void {
-    for (const { level, text } of logs) this.#shard.log(level, `${connection.label} - ${text}`);
+  #logDetails({ label }: Connection, { logs }: Login | LoginRefusal): void {
+    for (const { level, text } of logs) if (level !== "warning") this.#shard.log(level, `${label} - ${text}`);
+  }
+
+  #logWarnings({ logs }: Login | LoginRefusal): void {
+    for (const { level, text } of logs) if (level === "warning") this.#shard.log(level, text);
   }
 }
 
