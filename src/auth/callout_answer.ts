@@ -8,6 +8,7 @@ import { decodeAs } from "./jwt/decode.ts";
 import { validate } from "./jwt/validate.ts";
 import {
   type AccountResult,
+  earlier,
   findRights,
   findTypeFault,
   type GrantTarget,
@@ -91,10 +92,11 @@ export function judgeCalloutAnswer(
   const account = goQuoteText(context.pending.account);
   const window = connectWindow(rights.times, rights.timesLocation, context.nowMs);
   if (!window.isOpen) {
-    return refusedBy(
+    const refusal = refusedBy(
       { text: `authorized user on account ${account} outside of valid connect times` },
       context,
     );
+    return { ...refusal, logs: [{ level: "error", text: "Outside connect times" }, ...refusal.logs] };
   }
   const typeFault = findTypeFault(rights.allowedConnectionTypes, context.request.connectionType);
   if (typeFault !== undefined) {
@@ -267,8 +269,11 @@ function grantLogin(
   const sent = claimedBy(pending);
   // A name in the JWT replaces the name that the client gave itself.
   const claimed = user.name === "" ? sent : { ...sent, user: user.name, nkey: "", authToken: "" };
+  const grant = grantOf(user, rights, target, windowEndsAtMs, nowMs);
   const login = loginOf(claimed, {
-    ...grantOf(user, rights, target, windowEndsAtMs, nowMs),
+    ...grant,
+    // The client's own JWT ends the login, too.
+    expiresAtMs: bound.kind === "login" ? earlier(bound.expiresAtMs, grant.expiresAtMs) : grant.expiresAtMs,
     // Neither is enforced for users of a callout service.
     maxSubscriptions: -1,
     maxPayloadBytes: -1,

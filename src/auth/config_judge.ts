@@ -35,12 +35,15 @@ export function judgeByRules(
   const bound = boundBy(decision, table, proxyKey);
   const { callout } = rules;
   if (callout === null) return bound;
-  if (isDelegated(callout, request, bound) && !callout.authUsers.includes(nameOf(decision.claimed, table))) {
+  const isDelegated = concernsCallout(callout, request, bound);
+  if (isDelegated && !callout.authUsers.includes(nameOf(decision.claimed, table))) {
     const { isProxyRequired, claimed } = decision;
     const { password } = claimed;
     return { kind: "needs callout", account: callout.account, bound, password, isProxyRequired, proxyKey };
   }
-  return bound.kind === "login" ? protectCallout(bound, callout.account) : bound;
+  if (bound.kind === "login") return protectCallout(bound, callout.account);
+  // The account of the callout hears when somebody fails to log in as one of its users.
+  return isDelegated ? { ...bound, account: callout.account } : bound;
 }
 
 function boundBy(decision: UserDecision, table: UserTable, proxyKey: string): Login | LoginRefusal {
@@ -60,11 +63,11 @@ function isRefusedOutright(rules: LoginRules, table: UserTable, request: LoginRe
 }
 
 /**
- * Whether a callout service is to decide: about everybody except the service's own users, and the users of accounts
- * that are not listed. A client that is refused counts as a user of the account it is in so far, if any. Source:
- * nats-server auth.go, processClientOrLeafAuthentication.
+ * Whether a login is the business of the callout: everybody's is, except that of users of accounts that are not listed.
+ * A client that is refused counts as a user of the account it is in so far, if any. Source: nats-server auth.go,
+ * processClientOrLeafAuthentication.
  */
-function isDelegated(
+function concernsCallout(
   { allowedAccounts }: AuthCalloutOptions,
   { connectionType, currentAccount }: LoginRequest,
   bound: Login | LoginRefusal,

@@ -55,6 +55,8 @@ export interface JwtRefusal {
   /** See `LoginRefusal`. */
   readonly jwt: string;
   readonly isPinnedAccountFailure: boolean;
+  /** The account that the JWT names, once it was found. */
+  readonly account: LoadedAccount | undefined;
   readonly log: LoginLog;
 }
 
@@ -123,6 +125,19 @@ function decideUserJwt(
   if (!found.ok) return refused(claimed, `Account JWT lookup error: ${found.problem}`);
 
   const { account } = found;
+  const decision = decideInAccount(claimed, user, account, request, proxyKey, context);
+  return decision.kind === "refused" ? { ...decision, account } : decision;
+}
+
+function decideInAccount(
+  claimed: Claimed,
+  user: UserClaims,
+  account: LoadedAccount,
+  request: LoginRequest,
+  proxyKey: string,
+  context: JwtContext,
+): JwtAcceptance | JwtRefusal {
+  const { trust, nowMs } = context;
   const rights = findRights(user, account, trust);
   if (!rights.ok) return refused(claimed, rights.problem);
   if (rights.rights.proxyRequired && proxyKey === "") return refusedWithoutProxy(claimed);
@@ -269,13 +284,22 @@ function expiryOf({ expiresAtSeconds }: UserClaims, nowMs: number): number | nul
   return expiresAtSeconds === 0 ? null : expiresAtSeconds * 1000 + (nowMs % 1000);
 }
 
-function earlier(aMs: number | null, bMs: number | null): number | null {
+/** The earlier of two times; null is never. */
+export function earlier(aMs: number | null, bMs: number | null): number | null {
   return aMs === null || bMs === null ? (aMs ?? bMs) : Math.min(aMs, bMs);
 }
 
 function refused(claimed: Claimed, text: string): JwtRefusal {
   const reason = "authorization violation";
-  return { kind: "refused", claimed, reason, jwt: "", isPinnedAccountFailure: false, log: debug(text) };
+  return {
+    kind: "refused",
+    claimed,
+    reason,
+    jwt: "",
+    isPinnedAccountFailure: false,
+    account: undefined,
+    log: debug(text),
+  };
 }
 
 function refusedWithoutProxy(claimed: Claimed): JwtRefusal {

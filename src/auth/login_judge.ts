@@ -90,17 +90,23 @@ function judgeByJwt(
   const decision = decideJwt(request, proxyKey, context, fetched);
   if (decision.kind === "needs account") return decision;
   if (decision.kind === "refused") {
-    const { claimed, reason, jwt, isPinnedAccountFailure, log } = decision;
-    return refusalOf(claimed, reason, GLOBAL_ACCOUNT, [log], { jwt, proxyKey, isPinnedAccountFailure });
+    const { claimed, reason, jwt, isPinnedAccountFailure, account, log } = decision;
+    const hearer = account !== undefined && hasCallout(account) ? account.key : GLOBAL_ACCOUNT;
+    return refusalOf(claimed, reason, hearer, [log], { jwt, proxyKey, isPinnedAccountFailure });
   }
   const { claimed, grant, isProxyRequired } = decision;
   const log = { level: "debug", text: describe(decision, request) } as const;
   const login = loginOf(claimed, { ...grant, proxyKey, logs: [log] });
+  if (!hasCallout(decision.account)) return login;
   const { authUsers } = decision.account.claims.nats.authorization;
-  if (authUsers.length === 0) return login;
   // By the verified key, not by what CONNECT calls itself: only the service's own users are let through.
   if (authUsers.includes(grant.publicKey)) return protectCallout(login, grant.account);
   return { kind: "needs callout", account: grant.account, bound: login, password, isProxyRequired, proxyKey };
+}
+
+/** Whether a callout service decides about the account's users, but its own. */
+function hasCallout({ claims }: LoadedAccount): boolean {
+  return claims.nats.authorization.authUsers.length > 0;
 }
 
 /** The chain from the operator to the user, for the log. */

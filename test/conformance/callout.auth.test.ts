@@ -158,6 +158,13 @@ row("§1.8 callout: the service refuses, with a reason for the log", () =>
   ),
 );
 
+row("§1.8 callout: the reason is the server's last word, without the client's name", () =>
+  refusedWith(
+    (asked) => respond(asked, issuer, { error: "not today" }),
+    /\[ERR\] \S+ - cid:\d+ - authentication error - User "dave"\n.*\[WRN\] Auth callout service returned an error: not today\n/,
+  ),
+);
+
 row("§1.8 callout: answers that are none", async () => {
   await refusedWith(() => "nonsense", "[WRN]");
   await refusedWith(() => "eyJ.eyJ.x", "[WRN]");
@@ -193,7 +200,11 @@ row("§1.8 callout: what the answer's user may not have in config mode", async (
   await refusedWith(
     (asked) =>
       accept(asked, issuer, { nats: { times: [{ start: hour(1), end: hour(2) }], times_location: "UTC" } }),
-    `Authorized user on account "AUTH" outside of valid connect times`,
+    /\[ERR\] \S+ - cid:\d+ - Outside connect times\n.*\n.* Authorized user on account "AUTH" outside of valid connect times\n/,
+  );
+  await refusedWith(
+    (asked) => accept(asked, issuer, { nats: { times_location: "utc" } }),
+    "could not parse iana time zone by name: unknown time zone utc",
   );
 });
 
@@ -253,6 +264,31 @@ row("§1.8 callout: the account hears why", async () => {
     "Auth callout service returned an error: not today",
   ]);
   serving.destroy();
+});
+
+row("§1.8 callout: the account hears who fails to be one of the service's own users", async () => {
+  const serving = await login(server(), { user: "auth", pass: "p" });
+  serving.send("SUB $SYS.ACCOUNT.CLIENT.AUTH.ERR 7\r\n");
+  await serving.roundTrip();
+  await expectRefused(server(), { user: "auth", pass: "wrong" });
+  const event = JSON.parse((await readMessage(serving)).payload);
+  expect([event.client.acc, event.reason]).toEqual(["AUTH", "Authentication Failure"]);
+  serving.destroy();
+});
+
+row("§1.8 callout: events do not tell the JWT that a client sent before it was let in", async () => {
+  const system = await login(server(), { user: "sys", pass: "p" });
+  system.send("SUB $SYS.ACCOUNT.FOO.CONNECT 1\r\nSUB $SYS.ACCOUNT.FOO.DISCONNECT 2\r\n");
+  await system.roundTrip();
+  const { client } = await loginWith((asked) => accept(asked, issuer, { claims: { aud: "FOO" } }), {
+    jwt: "sent",
+  });
+  client.destroy();
+  for (const sid of ["1", "2"]) {
+    const event = await readMessage(system);
+    expect([event.sid, JSON.parse(event.payload).client.jwt]).toEqual([sid, undefined]);
+  }
+  system.destroy();
 });
 
 row(
@@ -385,6 +421,45 @@ rowsInParallel({
     const [client] = await Promise.all([
       login(own, { user: "dave", pass: "q" }),
       service.answer((asked) => accept(asked, issuer, { claims: { exp: seconds(2) } })),
+    ]);
+    await client.expect("-ERR 'User Authentication Expired'\r\n");
+    await client.expectClosed();
+  },
+
+  "§1.8 callout in operator mode: the account hears who fails to be one of the service's own users":
+    async () => {
+      const operator = new Operator();
+      const delegating = operator.account("delegating");
+      const serviceUser = delegating.user();
+      await using own = await ServerProcess.start({
+        config: operator.configWithMemory(
+          delegating.with({ authorization: { auth_users: [serviceUser.key.publicKey] } }),
+        ),
+      });
+      const serving = await login(own, serviceUser.credentials);
+      serving.send("SUB $SYS.ACCOUNT.CLIENT.AUTH.ERR 7\r\n");
+      await serving.roundTrip();
+      await expectRefused(own, { jwt: serviceUser.jwt });
+      const event = JSON.parse((await readMessage(serving)).payload);
+      expect([event.client.acc, event.reason]).toEqual([delegating.publicKey, "Authentication Failure"]);
+    },
+
+  "§8.36 callout in operator mode: the JWT that the client sent expires, whatever the answer": async () => {
+    const operator = new Operator();
+    const delegating = operator.account("delegating");
+    const serviceUser = delegating.user();
+    await using own = await ServerProcess.start({
+      config: operator.configWithMemory(
+        delegating.with({ authorization: { auth_users: [serviceUser.key.publicKey] } }),
+      ),
+    });
+    const service = await CalloutService.over(await login(own, serviceUser.credentials));
+    const sent = delegating.user({}, { exp: seconds(2) });
+    const [client] = await Promise.all([
+      login(own, sent.credentials),
+      service.answer((each) =>
+        accept(each, delegating.key, { claims: { aud: undefined, exp: seconds(100) } }),
+      ),
     ]);
     await client.expect("-ERR 'User Authentication Expired'\r\n");
     await client.expectClosed();

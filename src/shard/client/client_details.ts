@@ -19,12 +19,17 @@ export function detailsForServices(connection: Connection, serverName: string): 
   };
 }
 
-/** For the event of a client that connected, or was refused. A JWT is shown as it was presented. */
+/**
+ * For the event of a client that connected, or was refused. A JWT is shown as it was presented, unless an auth callout
+ * has let the client in.
+ */
 export function detailsForEvents(connection: Connection): ClientInfo {
-  const { account, options } = connection;
+  const { account, options, login } = connection;
+  // Only a callout gives a login the key of a user JWT, but none that the client has.
+  const isByCallout = login !== null && login.publicKey !== "" && login.jwt === "";
   return {
     ...identityOf(connection),
-    jwt: options.jwt,
+    jwt: isByCallout ? "" : options.jwt,
     nameTag: account.definition.nameTag ?? account.name,
   };
 }
