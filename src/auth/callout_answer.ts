@@ -263,10 +263,12 @@ function grantLogin(
   rights: UserRights,
   target: GrantTarget,
   windowEndsAtMs: number | null,
-  { pending, nowMs }: CalloutAnswerContext,
+  { pending, request, nowMs }: CalloutAnswerContext,
 ): Login {
   const { bound } = pending;
-  const sent = claimedBy(pending);
+  const named = claimedBy(pending);
+  // Without its JWT, the client is called by its token, if it sent one too.
+  const sent = bound.identityKind === "jwt" ? { ...named, authToken: request.connect.authToken } : named;
   // A name in the JWT replaces the name that the client gave itself.
   const claimed = user.name === "" ? sent : { ...sent, user: user.name, nkey: "", authToken: "" };
   const grant = grantOf(user, rights, target, windowEndsAtMs, nowMs);

@@ -456,11 +456,13 @@ rowsInParallel({
     const service = await CalloutService.over(await login(own, serviceUser.credentials));
     const sent = delegating.user({}, { exp: seconds(2) });
     const [client] = await Promise.all([
-      login(own, sent.credentials),
+      login(own, (nonce) => ({ ...sent.credentials(nonce), auth_token: "t" })),
       service.answer((each) =>
         accept(each, delegating.key, { claims: { aud: undefined, exp: seconds(100) } }),
       ),
     ]);
+    // Once the service has answered, the token counts: the JWT is forgotten.
+    expect((await userInfo(client)).user).toBe("[REDACTED]");
     await client.expect("-ERR 'User Authentication Expired'\r\n");
     await client.expectClosed();
   },

@@ -89,6 +89,15 @@ row("§8.94 operator mode: a user's token and its signature of the nonce", async
   client.destroy();
 });
 
+row("§8.53 an entry of a token's permissions that is no subject allows nothing", async () => {
+  const user = plain.user({ pub: { allow: ["a.>.b"] }, sub: { allow: ["a.>.b"] } });
+  const client = await login(server(), user.credentials);
+  client.send("PUB a.b 0\r\n\r\nSUB a.b 1\r\n");
+  await client.expect(`-ERR 'Permissions Violation for Publish to "a.b"'\r\n`);
+  await client.expect(`-ERR 'Permissions Violation for Subscription to "a.b"'\r\n`);
+  client.destroy();
+});
+
 row("§8.94 no token, no signature, a wrong one", async () => {
   const user = plain.user();
   await refusedBecause("Authentication requires a user JWT", {});

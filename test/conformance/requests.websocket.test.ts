@@ -94,13 +94,24 @@ row("§12.35 the answer is what is needed, then the headers of the configuration
 });
 
 row("§12.36 what is no request of HTTP is answered and ends the connection", async () => {
-  const plain = (status: string) =>
-    `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${status}`;
+  const plain = (status: string, body = status) =>
+    `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${body}`;
   for (const [text, answer] of [
     ["CONNECT {}\r\nPING\r\n", plain("400 Bad Request")],
     ["\r\n\r\n", plain("400 Bad Request")],
     ["GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n", plain("400 Bad Request")],
     ["GET / HTTP/1.1\r\nHost: a\r\nbad name: x\r\n\r\n", plain("400 Bad Request: invalid header name")],
+    ["GET / HTTP/1.1\r\nHost: a\r\nbad(name: x\r\n\r\n", plain("400 Bad Request")],
+    ["GET / HTTP/1.1\r\nHost: a\r\nname: \x01\r\n\r\n", plain("400 Bad Request")],
+    ["GET / http/1.1\r\nHost: a\r\n\r\n", plain("400 Bad Request")],
+    ["GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", plain("400 Bad Request")],
+    ["GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", plain("400 Bad Request")],
+    ["GET /\x01 HTTP/1.1\r\nHost: a\r\n\r\n", plain("400 Bad Request")],
+    ["GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\n", plain("400 Bad Request")],
+    [
+      "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+      plain("501 Not Implemented", "Unsupported transfer encoding"),
+    ],
     ["GET / HTTP/1.1\r\n\r\n", plain("400 Bad Request: missing required Host header")],
     ["GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", plain("400 Bad Request")],
     ["GET / HTTP/1.1\r\nHost: a b\r\n\r\n", plain("400 Bad Request: malformed Host header")],

@@ -122,9 +122,9 @@ function readHeaderLines(lines: readonly string[]): { readonly lines: HeaderLine
     const colon = line.indexOf(":");
     if (colon < 0) return MALFORMED;
     const name = line.slice(0, colon);
-    if (!isToken(name)) return { isTooLong: false, text: "invalid header name" };
     const value = line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, "");
-    if (/[\0-\x08\x0a-\x1f\x7f]/.test(value)) return { isTooLong: false, text: "invalid header value" };
+    if (!isToken(name.replaceAll(" ", "")) || /[\0-\x08\x0a-\x1f\x7f]/.test(value)) return MALFORMED;
+    if (name.includes(" ")) return { isTooLong: false, text: "invalid header name" };
     last = found.get(name.toLowerCase()) ?? [];
     last.push(value);
     found.set(name.toLowerCase(), last);

@@ -75,7 +75,10 @@ export function answerUpgrade(head: HttpHead, rules: UpgradeRules, date: string)
   const { headers } = head;
   const hosts = headers.get("host") ?? [];
   if (hosts.length === 0 && !isOld) return refuseBadHead("missing required Host header");
-  if (hosts.length > 1) return refuseBadHead("");
+  if (hosts.length > 1 || !isLength(headers)) return refuseBadHead("");
+  if (!isOld && !isKnownEncoding(headers)) {
+    return plainRefusal("501 Not Implemented", "Unsupported transfer encoding");
+  }
   if (!/^[!$%&'()*+,\-.:;=[\]_~0-9A-Za-z]*$/.test(hosts[0] ?? ""))
     return refuseBadHead("malformed Host header");
   const host = request.host || (hosts[0] ?? "");
@@ -116,12 +119,23 @@ interface RequestLine {
 
 function readRequestLine(line: string): RequestLine | null {
   const found =
-    /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (?:[a-z][a-z0-9+.-]*:\/\/([^/?#]*))?([/*][^?]*|)(?:\?.*)? (HTTP\/1\.\d)$/i.exec(
+    /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (?:[A-Za-z][A-Za-z0-9+.-]*:\/\/([^/?#]*))?([/*](?:[^?%]|%[0-9A-Fa-f]{2})*|)(?:\?.*)? (HTTP\/1\.\d)$/.exec(
       line,
     );
-  if (found === null) return null;
+  if (found === null || line.split(" ").length !== 3 || /[\0-\x1f\x7f]/.test(line)) return null;
   const [, method, host = "", path, version] = found;
   return host === "" && path === "" ? null : { method: method!, host, path: path!, version: version! };
+}
+
+/** Whether the length of a body is one, if the request tells it. */
+function isLength(headers: HeaderLines): boolean {
+  const lengths = headers.get("content-length") ?? [];
+  return lengths.every((length) => /^\d+$/.test(length) && length === lengths[0]);
+}
+
+function isKnownEncoding(headers: HeaderLines): boolean {
+  const [encoding = "chunked", ...more] = headers.get("transfer-encoding") ?? [];
+  return more.length === 0 && encoding.toLowerCase() === "chunked";
 }
 
 type Status = keyof typeof STATUS_TEXTS;
@@ -205,10 +219,10 @@ function refuseBadHead(text: string): Refusal {
   return plainRefusal(`400 Bad Request${text === "" ? "" : `: ${text}`}`);
 }
 
-/** The answer to bytes that are not a request. */
-function plainRefusal(status: string): Refusal {
+/** The answer to bytes that are not a request, or to one whose body nobody can find. */
+function plainRefusal(status: string, body = status): Refusal {
   const head = `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n`;
-  return { kind: "refusal", response: bytesOf(head + status), problem: "", staysOpen: false };
+  return { kind: "refusal", response: bytesOf(head + body), problem: "", staysOpen: false };
 }
 
 /** The address in `X-Forwarded-For`, where it is one address and nothing else. */
