@@ -7,6 +7,7 @@ const read = (...lines: string[]) => cookiesIn(new Map([["cookie", lines]]), NAM
 test("cookiesIn() finds the named ones, over all lines", () => {
   expect(read("x=1; u=me;p=a=b c")).toEqual({ user: "me", password: "a=b c", token: "" });
   expect(read("u=me", "p=secret")).toEqual({ user: "me", password: "secret", token: "" });
+  expect(read("\t u = me ; p\t=\tsecret").user).toBe(" me");
   expect(cookiesIn(new Map(), NAMES)).toEqual({ user: "", password: "", token: "" });
 });
 

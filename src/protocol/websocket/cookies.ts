@@ -18,8 +18,8 @@ export function cookiesIn<Field extends string>(
 
 /** One cookie as name and value, none where it is not valid. */
 function readCookie(text: string): [name: string, value: string][] {
-  const found = /^[ \t]*([^=]*)=?(.*?)[ \t]*$/s.exec(text)!;
-  const value = found[2]!.replace(/^"(.*)"$/s, "$1");
+  const found = /^[ \t]*([^=]*?)[ \t]*(?:=(.*?))?[ \t]*$/s.exec(text)!;
+  const value = (found[2] ?? "").replace(/^"(.*)"$/s, "$1");
   const isValid = isToken(found[1]!) && /^[\x20\x21\x23-\x3a\x3c-\x5b\x5d-\x7e]*$/.test(value);
   return isValid ? [[found[1]!, value]] : [];
 }

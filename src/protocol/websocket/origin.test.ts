@@ -52,7 +52,7 @@ test("both rules hold together", () => {
 });
 
 test("what is no origin is refused where there are rules", () => {
-  for (const origin of ["null", "h", "a:b:c"]) {
+  for (const origin of ["null", "h", "a:b:c", "http://h#f"]) {
     expect(findOriginProblem(SAME, origin, "h", false)).toBe(`parse "${origin}": invalid URI for request`);
   }
 });

@@ -16,7 +16,7 @@ export interface OriginRules {
 
 /** Reads `http://host[:port]`; undefined where it is no absolute URL with a host that can be compared. */
 export function parseOrigin(text: string): Origin | undefined {
-  const found = /^([a-z][a-z0-9+.-]*):\/\/(?:[^/?#@]*@)?([^/?#]*)/i.exec(text);
+  const found = /^([a-z][a-z0-9+.-]*):\/\/(?:[^/?#@]*@)?([^/?#]*)(?:[/?]|$)/i.exec(text);
   if (found === null) return undefined;
   const scheme = found[1]!.toLowerCase();
   const address = splitAddress(found[2]!, scheme === "https");
