@@ -1,3 +1,5 @@
+import { Buffer } from "node:buffer";
+
 /** One value of a DER encoding: its tag, where the value lies and where its content lies. */
 export interface DerValue {
   readonly tag: number;
@@ -90,7 +92,8 @@ export function derObjectIdentifier(bytes: Uint8Array, value: DerValue): string 
 export function derText(bytes: Uint8Array, value: DerValue): string {
   const content = bytes.slice(value.contentStart, value.end);
   if (value.tag === DER_BMP_STRING) return new TextDecoder("utf-16be").decode(content);
-  return new TextDecoder(value.tag === DER_UTF8_STRING ? "utf-8" : "latin1").decode(content);
+  // In Buffer's "latin1" each byte is a character; TextDecoder means Windows' code page by it.
+  return Buffer.from(content).toString(value.tag === DER_UTF8_STRING ? "utf8" : "latin1");
 }
 
 /** The time of a UTCTime or GeneralizedTime, in milliseconds since 1970. */

@@ -183,12 +183,18 @@ row("§1.7 pinned_certs: the listed key is served, another one is not", async ()
   const other = maker.makeClient("/CN=other", authority);
   await using server = await ServerProcess.start({
     config: `tls { ${VERIFYING}, pinned_certs: ["${keyId(client.cert).toUpperCase()}"] }`,
+    monitoring: true,
   });
   const secure = await connectSecurely(server, identity(client, authority));
   await expectRefused(server, identity(other, authority));
   await server.waitForLog("TLS handshake error: certificate not pinned");
   await secure.roundTrip();
   secure.destroy();
+  const { connections } = await server.json<{
+    connections: { reason: string; tls_version?: string }[];
+  }>("/connz?state=closed");
+  const refused = connections.filter(({ reason }) => reason === "TLS Handshake Failure");
+  expect(refused.map((connection) => connection.tls_version)).toEqual([undefined]);
 });
 
 row("§1.7 pinned_certs: a client without certificate is not served, even if none is asked for", async () => {

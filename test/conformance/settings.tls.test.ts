@@ -48,6 +48,26 @@ row("§5.3 cipher_suites names the suites of TLS 1.2", async () => {
   await server.waitForLog("TLS handshake error: tls: no cipher suite supported by both client and server");
 });
 
+row("§5.3 suites of TLS 1.3 alone leave none for TLS 1.2", async () => {
+  await using server = await start(
+    `${TLS}, handshake_first: true, cipher_suites: ["TLS_AES_128_GCM_SHA256"]`,
+  );
+  expect(await sClient(server.clientPort, ["-tls1_2"])).toContain("Cipher is (NONE)");
+  expect(await sClient(server.clientPort, ["-tls1_3"])).toContain("New, TLSv1.3");
+});
+
+row("§5.3 by default the suites of old clients do, too, and the server chooses", async () => {
+  await using server = await start(`${TLS}, handshake_first: true`);
+  for (const [offered, chosen] of [
+    ["ECDHE-ECDSA-AES256-SHA", "ECDHE-ECDSA-AES256-SHA"],
+    ["ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-ECDSA-CHACHA20-POLY1305"],
+    ["ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-ECDSA-AES256-GCM-SHA384"],
+  ] as const) {
+    const said = await sClient(server.clientPort, ["-tls1_2", "-cipher", offered]);
+    expect(said).toContain(`Cipher is ${chosen}`);
+  }
+});
+
 row("§5.3 suites without forward secrecy need allow_insecure_cipher_suites", async () => {
   const pair = `cert_file: "${rsaListener.certFile}", key_file: "${rsaListener.keyFile}"`;
   await using server = await start(

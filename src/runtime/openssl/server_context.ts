@@ -123,7 +123,8 @@ function configure(
     SESSION_CONTEXT.length,
   );
   functions.SSL_CTX_set_security_level(context, SECURITY_LEVEL);
-  const minVersion = options.minVersion === "1.3" ? TLS1_3_VERSION : TLS1_2_VERSION;
+  const speaksTls12 = options.minVersion !== "1.3" && openSslCipherNames(options.cipherSuites).length > 0;
+  const minVersion = speaksTls12 ? TLS1_2_VERSION : TLS1_3_VERSION;
   functions.SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, minVersion, 0);
   return (
     useCiphers(openSsl, context, options) ??

@@ -337,6 +337,8 @@ export class Handshakes {
   #finish(connection: Connection): boolean {
     if (!this.#isPinned(connection)) {
       this.#shard.log("error", `${connection.label} - TLS handshake error: certificate not pinned`);
+      // Reports do not show a handshake that failed.
+      connection.tls = null;
       this.#shard.close(connection, CloseReason.TlsHandshakeFailure);
       return false;
     }
