@@ -155,17 +155,17 @@ function readAnswer(payload: Uint8Array, context: CalloutAnswerContext): Checked
 
 /** All tokens begin like this: a brace and a quote in base64. */
 const TOKEN_START = "eyJ";
+const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 function open(
   payload: Uint8Array,
   { seal, pending }: CalloutAnswerContext,
 ): Checked<{ token: string; wasSealed: boolean }> {
-  const token = new TextDecoder().decode(payload);
+  const token = UTF8.decode(payload);
   if (seal === undefined || token.startsWith(TOKEN_START))
     return { ok: true, value: { token, wasSealed: false } };
   const opened = seal.key.open(payload, seal.xkey);
-  if (opened.ok)
-    return { ok: true, value: { token: new TextDecoder().decode(opened.bytes), wasSealed: true } };
+  if (opened.ok) return { ok: true, value: { token: UTF8.decode(opened.bytes), wasSealed: true } };
   const account = goQuoteText(pending.account);
   return failed(`error decrypting auth callout response on account ${account}: ${opened.text}`);
 }

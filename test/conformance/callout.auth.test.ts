@@ -168,6 +168,7 @@ row("§1.8 callout: the reason is the server's last word, without the client's n
 row("§1.8 callout: answers that are none", async () => {
   await refusedWith(() => "nonsense", "[WRN]");
   await refusedWith(() => "eyJ.eyJ.x", "[WRN]");
+  await refusedWith((asked) => `\ufeff${accept(asked, issuer)}`, "[WRN] Illegal base64 data at input byte 0");
   await refusedWith(
     (asked) => accept(asked, issuer, {}, { claims: { exp: seconds(-10) } }),
     "Authorization response had validation errors: claim is expired",
@@ -276,7 +277,7 @@ row("§1.8 callout: the account hears who fails to be one of the service's own u
   serving.destroy();
 });
 
-row("§1.8 callout: events do not tell the JWT that a client sent before it was let in", async () => {
+row("§1.8 callout: events do not tell a JWT, which means nothing here", async () => {
   const system = await login(server(), { user: "sys", pass: "p" });
   system.send("SUB $SYS.ACCOUNT.FOO.CONNECT 1\r\nSUB $SYS.ACCOUNT.FOO.DISCONNECT 2\r\n");
   await system.roundTrip();
@@ -288,6 +289,10 @@ row("§1.8 callout: events do not tell the JWT that a client sent before it was 
     const event = await readMessage(system);
     expect([event.sid, JSON.parse(event.payload).client.jwt]).toEqual([sid, undefined]);
   }
+  system.send("SUB $SYS.SERVER.*.CLIENT.AUTH.ERR 3\r\n");
+  await system.roundTrip();
+  await expectRefused(server(), { user: "auth", pass: "wrong", jwt: "sent" });
+  expect(JSON.parse((await readMessage(system)).payload).client.jwt).toBe(undefined);
   system.destroy();
 });
 

@@ -49,7 +49,7 @@ describe("ClientEvents", () => {
 
   test("tells of a client that came, and that went, where somebody listens to that", () => {
     const { harness, events } = start("$SYS.ACCOUNT.*.CONNECT", "$SYS.ACCOUNT.$G.DISCONNECT");
-    const client = harness.connect(0, { name: "n", lang: "l", version: "v", jwt: "as presented" });
+    const client = harness.connect(0, { name: "n", lang: "l", version: "v", jwt: "not here" });
     client.isEnded = true;
     harness.settle();
     const [opened, closed] = events();
@@ -59,7 +59,7 @@ describe("ClientEvents", () => {
         name: "n",
         language: "l",
         version: "v",
-        jwt: "as presented",
+        jwt: "",
         nameTag: "$G",
         kind: "Client",
       },

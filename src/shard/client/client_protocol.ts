@@ -485,7 +485,10 @@ export class ClientProtocol {
       this.#shard.fail(connection, errors.ERROR_JSON, { statement, text });
       return;
     }
-    connection.options = this.#recentOptions.share(connection.withCookies(result.options));
+    const given = connection.withCookies(result.options);
+    // A JWT means something in operator mode alone.
+    const { isOperatorMode } = options.login.rules;
+    connection.options = this.#recentOptions.share(isOperatorMode ? given : { ...given, jwt: "" });
     // A second CONNECT may lead to another account: the client begins anew, in the global account and without
     // subscriptions.
     if (connection.hasConnected) {
