@@ -37,12 +37,6 @@ describe("canPublish()", () => {
     expect(permissions({ publish: lists(undefined, ["a"]) }).canPublish("b")).toBe(true);
   });
 
-  test("an entry that is no subject allows nothing, and denies nothing", () => {
-    const user = permissions({ publish: lists(["a.>.b"]), subscribe: lists(undefined, ["a.>.b", "c"]) });
-    expect([user.canPublish("a.b"), user.canPublish("c")]).toEqual([false, false]);
-    expect([user.canSubscribe("a.b", ""), user.canSubscribe("c", "")]).toEqual([true, false]);
-  });
-
   test("no entry meets an empty token, or what a mapping has lost", () => {
     for (const subject of ["", ".", "a..b", ".a", "a."]) {
       expect(permissions({ publish: lists(["*.*", ">"]) }).canPublish(subject)).toBe(false);

@@ -82,14 +82,9 @@ export class UserPermissions {
 
 function rulesOf(permission: SubjectPermission | undefined): Rules {
   return {
-    allow: permission?.allow === undefined ? null : entriesOf(permission.allow),
-    deny: entriesOf(permission?.deny ?? []),
+    allow: permission?.allow === undefined ? null : permission.allow.map(parseEntry),
+    deny: (permission?.deny ?? []).map(parseEntry),
   };
-}
-
-/** An entry that is no subject, such as the `a.>.b` that a JWT may have, allows and denies nothing. */
-function entriesOf(list: readonly string[]): Entry[] {
-  return list.map(parseEntry).filter(({ tokens }) => !tokens.slice(0, -1).includes(">"));
 }
 
 function parseEntry(text: string): Entry {

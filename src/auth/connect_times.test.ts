@@ -29,7 +29,7 @@ describe("connectWindow()", () => {
   test("takes the window that stays open longest", () => {
     const times = [
       { start: "08:00:00", end: "12:00:00" },
-      { start: "9:00:00", end: "18:00:00" },
+      { start: "9:00:00.5", end: "18:00:00,9" },
       { start: "10:30:00", end: "11:00:00" },
     ];
     expect(connectWindow(times, "UTC", at("2026-03-10T10:00:00Z"))).toEqual(open("2026-03-10T18:00:00Z"));

@@ -36,9 +36,9 @@ export function connectWindow(ranges: readonly TimeRange[], location: string, no
   return endsAtMs === null ? CLOSED : { isOpen: true, endsAtMs };
 }
 
-/** Seconds since midnight of `HH:MM:SS`. */
+/** Seconds since midnight of `HH:MM:SS`; a fraction does not count. */
 function parseTimeOfDay(text: string): number | undefined {
-  const match = /^(\d{1,2}):(\d\d):(\d\d)$/.exec(text);
+  const match = /^(\d{1,2}):(\d\d):(\d\d)(?:[.,]\d+)?$/.exec(text);
   if (match === null) return undefined;
   const [hours = 0, minutes = 0, seconds = 0] = match.slice(1).map(Number);
   return hours < 24 && minutes < 60 && seconds < 60 ? hours * 3600 + minutes * 60 + seconds : undefined;

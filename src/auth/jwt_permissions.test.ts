@@ -21,6 +21,19 @@ test("permissionsOf() reads an empty list as no list", () => {
   });
 });
 
+test("permissionsOf() leaves out what is no subject, so that a list of such alone allows nothing", () => {
+  const given = {
+    publish: { allow: ["a.>.b"], deny: ["a.>.b"] },
+    subscribe: { allow: [">.a", "a.> q", ">"], deny: [] },
+    responses: undefined,
+  };
+  expect(permissionsOf(given)).toEqual({
+    publish: { allow: [], deny: [] },
+    subscribe: { allow: ["a.> q", ">"], deny: undefined },
+    responses: undefined,
+  });
+});
+
 test("permissionsOf() lets nothing be published but responses where nothing is listed", () => {
   const responses = { maxMessages: 0, ttlNs: 0 };
   expect(permissionsOf({ publish: NONE, subscribe: NONE, responses })).toEqual({

@@ -29,7 +29,15 @@ export function permissionsOf({ publish, subscribe, responses }: ClaimedPermissi
 
 function listedSubjects({ allow, deny }: SubjectPermission) {
   if (allow.length === 0 && deny.length === 0) return undefined;
-  return { allow: allow.length === 0 ? undefined : allow, deny: deny.length === 0 ? undefined : deny };
+  return {
+    allow: allow.length === 0 ? undefined : allow.filter(isSubject),
+    deny: deny.length === 0 ? undefined : deny.filter(isSubject),
+  };
+}
+
+/** Whether an entry, which validation has looked at, has its `>` at the end only. Others allow and deny nothing. */
+function isSubject(entry: string): boolean {
+  return !/(^|\.)>\./.test(entry);
 }
 
 /** The same permissions without the right to publish to `subject`; null permits everything. */
