@@ -287,7 +287,7 @@ const TLS_TABLE = {
     key: "cipher_suites",
     reader: namesFrom([...CIPHER_SUITES, ...INSECURE_CIPHER_SUITES], "cipher"),
     default: [],
-    doc: "The TLS 1.2 suites allowed; the library's choice if empty.",
+    doc: "The TLS 1.2 suites allowed; Go's defaults if empty.",
   }),
   curvePreferences: option<readonly string[]>({
     key: "curve_preferences",

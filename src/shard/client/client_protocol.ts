@@ -487,8 +487,8 @@ export class ClientProtocol {
     }
     const given = connection.withCookies(result.options);
     // A JWT means something in operator mode alone.
-    const { isOperatorMode } = options.login.rules;
-    connection.options = this.#recentOptions.share(isOperatorMode ? given : { ...given, jwt: "" });
+    const isKept = given.jwt === "" || options.login.rules.isOperatorMode;
+    connection.options = this.#recentOptions.share(isKept ? given : { ...given, jwt: "" });
     // A second CONNECT may lead to another account: the client begins anew, in the global account and without
     // subscriptions.
     if (connection.hasConnected) {
