@@ -160,6 +160,7 @@ describe("accstatz()", () => {
     expect(names({})).toEqual(["A", "B"]);
     expect(names({ includesUnused: true })).toEqual(["$G", "A", "B"]);
     expect(names({ accounts: ["B", "$G"] })).toEqual(["B"]);
+    expect(names({ accounts: ["B", "A", "nope", "B"] })).toEqual(["B", "A", "B"]);
   });
 
   test("shows one account", () => {

@@ -7,7 +7,7 @@ import type { MonitorSource } from "./source.ts";
 export interface AccstatzOptions {
   /** Also accounts without a local client or leafnode. */
   readonly includesUnused: boolean;
-  /** Only these; empty: all. Has no form in a URL. */
+  /** Only these, in this order, each as often as it is named; empty: all. Has no form in a URL. */
   readonly accounts: readonly string[];
 }
 
@@ -29,11 +29,9 @@ export function accstatzReport(
   options: Partial<AccstatzOptions> = {},
 ) {
   const all = { ...ACCSTATZ_DEFAULTS, ...options };
-  const shown = accounts.filter(
-    ({ name, clients, leafnodes }) =>
-      (all.includesUnused || clients + leafnodes > 0) &&
-      (all.accounts.length === 0 || all.accounts.includes(name)),
-  );
+  const byName = new Map(accounts.map((account) => [account.name, account]));
+  const asked = all.accounts.length === 0 ? accounts : all.accounts.flatMap((name) => byName.get(name) ?? []);
+  const shown = asked.filter(({ clients, leafnodes }) => all.includesUnused || clients + leafnodes > 0);
   return {
     server_id: server.identity.id,
     now: formatTime(server.nowMs),

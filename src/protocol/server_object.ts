@@ -4,7 +4,7 @@ import { formatTime } from "./go_json.ts";
 /** Who a server is. Plain data. */
 export interface ServerIdentity {
   readonly name: string;
-  /** The host of the client listener, as configured. */
+  /** The host that clients are told to use: the host it listens on, unless another is advertised. */
   readonly host: string;
   readonly id: string;
   readonly cluster: string;

@@ -29,6 +29,12 @@ describe("announcedAddress()", () => {
   });
 });
 
+test("serverIdentity() has the host that clients are told to use", () => {
+  const hostOf = (clientAdvertise?: string) =>
+    serverIdentity({ ...defaultOptions(), host: "h", clientAdvertise }, "NID").host;
+  expect([hostOf(), hostOf("a.test:99"), hostOf("a.test:x")]).toEqual(["h", "a.test", "h"]);
+});
+
 describe("the cluster", () => {
   function clusters(text: string): readonly [string | undefined, string] {
     const loaded = loadConfigText(text, "x.conf", { readFile: () => "", environment: {} });

@@ -61,9 +61,10 @@ export function serverInfo(
  * configured.
  */
 export function serverIdentity(options: Options, id: string, givenName = ""): ServerIdentity {
+  const address = announcedAddress(options, 0);
   return {
     name: options.serverName || id,
-    host: options.host,
+    host: address.ok ? address.host : options.host,
     id,
     cluster: clusterName(options) ?? givenName,
     version: NATS_VERSION,

@@ -45,7 +45,7 @@ export const FILTER_STRUCT: OptionStruct = { name: "EventFilterOptions", parts: 
 export const STATSZ_STRUCT = structOf("StatszEventOptions");
 
 const CONNZ_STRUCT = structOf("ConnzEventOptions", "ConnzOptions", {
-  sort: "string",
+  sort: "server.SortOpt",
   auth: "bool",
   subscriptions: "bool",
   subscriptions_detail: "bool",

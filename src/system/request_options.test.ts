@@ -4,7 +4,14 @@ import { type OptionStruct, readOptions } from "./request_options.ts";
 const STRUCT: OptionStruct = {
   name: "XEventOptions",
   parts: {
-    XOptions: { limit: "int", cid: "uint64", auth: "bool", user: "string", state: "server.ConnState" },
+    XOptions: {
+      limit: "int",
+      cid: "uint64",
+      auth: "bool",
+      user: "string",
+      state: "server.ConnState",
+      sort: "server.SortOpt",
+    },
     EventFilterOptions: { tags: "[]string" },
     "": { own: "string" },
   },
@@ -64,6 +71,7 @@ describe("readOptions()", () => {
     expect(problemOf('{"tags":{}}')).toBe(field("object", "EventFilterOptions.tags", "[]string"));
     expect(problemOf('{"tags":["a",[]]}')).toBe(field("array", "EventFilterOptions.tags", "string"));
     expect(problemOf('{"state":true}')).toBe(field("bool", "XOptions.state", "server.ConnState"));
+    expect(problemOf('{"sort":1}')).toBe(field("number", "XOptions.sort", "server.SortOpt"));
     expect(problemOf('{"own":1}')).toBe(field("number", "own", "string"));
   });
 

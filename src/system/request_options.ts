@@ -15,6 +15,7 @@ export type OptionType =
   | "uint64"
   | "time.Duration"
   | "server.ConnState"
+  | "server.SortOpt"
   | "[]string";
 
 /** Keys and their types. */
@@ -112,6 +113,7 @@ function readValue(json: unknown, source: string, type: OptionType): ValueResult
   const mismatch = { found: kindOf(json), wanted: type };
   switch (type) {
     case "string":
+    case "server.SortOpt":
       return typeof json === "string" ? { value: json } : mismatch;
     case "bool":
       return typeof json === "boolean" ? { value: json } : mismatch;

@@ -251,7 +251,8 @@ function bodyOf({ content: { bytes, headerBytes } }: InternalMessage): Uint8Arra
 /** Who asks, as far as the request says; null if what it says is no JSON. A client of the system account says nothing. */
 function requestorOf({ content: { bytes, headerBytes } }: InternalMessage): ClientInfo | null {
   const value = headerValue(bytes, 0, headerBytes, REQUEST_INFO_HEADER);
-  if (value === null) return { account: "" };
+  // Without headers the request was made in the system account; with others it cannot be told whose it is.
+  if (value === null) return headerBytes === 0 ? { account: "" } : null;
   try {
     const json: unknown = JSON.parse(value);
     return typeof json === "object" && json !== null ? readClientInfo(json) : null;

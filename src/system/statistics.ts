@@ -11,7 +11,7 @@ import { formatTime, omitEmpty } from "../protocol/go_json.ts";
 
 /** What is not in the snapshot of the server. */
 export interface Surroundings {
-  /** Accounts with at least one connection. */
+  /** Accounts with at least one connection, and the system account: this server is a client of it. */
   readonly activeAccounts: number;
   /** Servers known that share the system account, this one included. */
   readonly activeServers: number;

@@ -200,7 +200,10 @@ export class SystemServices {
       monitor.routes(false),
       monitor.gateways(ALL_GATEWAYS),
     ]);
-    const activeAccounts = this.#host.accounts().filter(({ connections }) => connections > 0).length;
+    const { systemAccount } = snapshot.identity;
+    const activeAccounts = this.#host
+      .accounts()
+      .filter(({ name, connections }) => connections > 0 || name === systemAccount).length;
     if (this.#isStopped) return;
     const server = this.#messenger.server();
     const surroundings = { activeAccounts, activeServers: this.#watch.count + 1, routes, gateways };

@@ -93,6 +93,13 @@ row("§8.35 STATZ of all accounts, or of some", async () => {
     expect(await names({ accounts: ["B", "IDLE"], include_unused: true })).toEqual(["B", "IDLE"]);
     expect(await names({ include_unused: true })).toEqual(["$G", "$SYS", "A", "B", "IDLE"]);
     await askForSilence(sys!, [account("PING", "STATZ"), { accounts: ["IDLE"] }]);
+    // In the order of the request, twice if asked for twice.
+    const asked = ["B", "A", "nope", "B"];
+    expect(namesOf(dataOf(await ask(sys!, account("PING", "STATZ"), { accounts: asked })))).toEqual([
+      "B",
+      "A",
+      "B",
+    ]);
   });
 });
 
@@ -228,6 +235,8 @@ row("§5.8 who asks about a user in the system account is told what the header s
       const { json } = await ask(sys!, "$SYS.REQ.USER.A.INFO", "", `Nats-Request-Info: ${header}`);
       expect([header, json.error]).toEqual([header, { code: 400 }]);
     }
+    const { json } = await ask(sys!, "$SYS.REQ.USER.A.INFO", "", "Other: header");
+    expect(json.error).toEqual({ code: 400 });
   });
 });
 

@@ -85,6 +85,18 @@ row("§3.6 PING counts clients, accounts and what they sent", async () => {
   });
 });
 
+row("§3.6 the system account counts as active, whoever is connected", async () => {
+  const subject = "$SYS.REQ.SERVER.PING.STATSZ";
+  await using other = await ServerProcess.start({
+    config: `accounts {
+      $SYS { exports: [ { service: "${subject}" } ] }
+      A { users: [ { user: a, password: p } ], imports: [ { service: { account: "$SYS", subject: "${subject}" } } ] }
+    }`,
+  });
+  const client = await loginAs(other, "a");
+  expect((await ask(client, subject)).json.statsz).toMatchObject({ connections: 1, active_accounts: 2 });
+});
+
 row("§8.25 IDZ says who it is, without an envelope", async () => {
   await withSystem(async (system, own) => {
     const id = { name: "srv1", host: "127.0.0.1", id: system.info.server_id };
@@ -196,6 +208,10 @@ const BAD_BODIES: readonly (readonly [body: string, description: string])[] = [
     "json: cannot unmarshal object into Go struct field ConnzEventOptions.ConnzOptions.user of type string",
   ],
   [
+    '{"sort":1}',
+    "json: cannot unmarshal number into Go struct field ConnzEventOptions.ConnzOptions.sort of type server.SortOpt",
+  ],
+  [
     '{"tags":"a"}',
     "json: cannot unmarshal string into Go struct field ConnzEventOptions.EventFilterOptions.tags of type []string",
   ],
@@ -263,6 +279,18 @@ row("§8.29 a part of the name does, unless it must be exact", async () => {
       [`${PING}.VARZ`, { host: "127.", exact_match: true }],
     );
   });
+});
+
+row("§8.25 §8.29 the host of a server is the one that it advertises", async () => {
+  const host = "advertised.test";
+  await using advertising = await ServerProcess.start({
+    config: `client_advertise: "${host}:4222"\n${SYSTEM_ACCOUNTS}`,
+  });
+  const system = await loginAs(advertising, "sys");
+  expect((await ask(system, `${PING}.IDZ`)).json.host).toBe(host);
+  const { json } = await ask(system, `${PING}.HEALTHZ`, { host: "advertised", cluster: "" });
+  expect((json.server as Json).host).toBe(host);
+  await askForSilence(system, [`${PING}.HEALTHZ`, { host: "127." }]);
 });
 
 row("§8.30 all tags, in any case", async () => {
