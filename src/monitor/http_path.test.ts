@@ -23,6 +23,7 @@ describe("parseTarget()", () => {
     expect(location("//varz")).toBe("/varz");
     expect(location("/./varz")).toBe("/varz");
     expect(location("/a/../varz?x=1&y=<")).toBe("/varz?x=1&y=<");
+    expect(location("//varz?")).toBe("/varz");
     expect(location("//")).toBe("/");
     expect(location("/varz//")).toBe("/varz/");
   });

@@ -41,6 +41,6 @@ export function parseTarget(target: string): RequestTarget {
   const decoded = unescapePercent(path);
   if (decoded === null || !path.startsWith("/")) return { kind: "invalid" };
   const clean = cleanPath(path, true);
-  if (clean !== path) return { kind: "redirect", location: mark < 0 ? clean : `${clean}?${query}` };
+  if (clean !== path) return { kind: "redirect", location: query === "" ? clean : `${clean}?${query}` };
   return { kind: "path", path: decoded, query };
 }
