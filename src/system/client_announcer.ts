@@ -57,10 +57,10 @@ export class ClientAnnouncer {
     if (!this.#isBusy) void this.#tellAll();
   }
 
-  /** Answers how many connections an account has; that counts as having told it. */
+  /** Answers how many connections an account has, if it has clients; that counts as having told it. */
   async answerCount(account: string, reply: string): Promise<void> {
     const snapshot = (await this.#snapshots()).get(account);
-    if (snapshot === undefined || snapshot.clients + snapshot.leafnodes === 0) return;
+    if (snapshot === undefined || snapshot.clients === 0) return;
     this.#tellCount(snapshot, [reply]);
   }
 

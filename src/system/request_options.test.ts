@@ -57,6 +57,11 @@ describe("readOptions()", () => {
     );
   });
 
+  test("takes null for an empty list, and for anything else as if it were not there", () => {
+    expect(optionsOf('{"tags":["a"],"TAGS":null}').texts("tags")).toEqual([]);
+    expect(optionsOf('{"user":"a","USER":null}').text("user")).toBe("a");
+  });
+
   test("reads lists, null in them as an empty text", () => {
     expect(optionsOf('{"tags":["a",null]}').texts("tags")).toEqual(["a", ""]);
   });
@@ -67,6 +72,8 @@ describe("readOptions()", () => {
     expect(problemOf('{"auth":1,"limit":"x"}')).toBe(field("number", "XOptions.auth", "bool"));
     expect(problemOf('{"limit":1.5}')).toBe(field("number 1.5", "XOptions.limit", "int"));
     expect(problemOf('{"limit":1e3}')).toBe(field("number 1e3", "XOptions.limit", "int"));
+    expect(optionsOf('{"limit":-0}').integer("limit")).toBe(0);
+    expect(problemOf('{"cid":-0}')).toBe(field("number -0", "XOptions.cid", "uint64"));
     expect(problemOf('{"cid":-1}')).toBe(field("number -1", "XOptions.cid", "uint64"));
     expect(problemOf('{"tags":{}}')).toBe(field("object", "EventFilterOptions.tags", "[]string"));
     expect(problemOf('{"tags":["a",[]]}')).toBe(field("array", "EventFilterOptions.tags", "string"));

@@ -1,7 +1,7 @@
 /**
  * The options in the body of a request, read as Go's encoding/json reads them into a struct: unknown keys are ignored,
- * keys match whatever their case, null changes nothing, and the first value of a wrong type is the error. Its text
- * names Go's types, for operators see it.
+ * keys match whatever their case, null changes nothing but lists, and the first value of a wrong type is the error. Its
+ * text names Go's types, for operators see it.
  */
 import { describeJsonFault } from "../auth/jwt/json_syntax.ts";
 import { parseInt64 } from "../base/int64.ts";
@@ -42,9 +42,9 @@ export class RequestOptions {
     this.#values = values;
   }
 
-  text(key: string): string {
+  text(key: string, absent = ""): string {
     const value = this.#values.get(key);
-    return typeof value === "string" ? value : "";
+    return typeof value === "string" ? value : absent;
   }
 
   boolean(key: string): boolean {
@@ -78,8 +78,13 @@ export function readOptions(body: Uint8Array, struct: OptionStruct): OptionsResu
   for (const member of members) {
     const field = fields.get(member.key.toLowerCase());
     const json: unknown = JSON.parse(member.json);
-    if (field === undefined || json === null) continue;
+    if (field === undefined) continue;
     const { key, type, part } = field;
+    if (json === null) {
+      // Go empties a list, and leaves anything else as it is.
+      if (type === "[]string") values.delete(key);
+      continue;
+    }
     const read = readValue(json, member.json, type);
     if ("value" in read) values.set(key, read.value);
     else {
@@ -131,8 +136,9 @@ function readValue(json: unknown, source: string, type: OptionType): ValueResult
   }
 }
 
-/** A 64-bit integer as JSON writes one; undefined for a fraction, an exponent, or what is out of range. */
+/** A 64-bit integer as JSON writes one; undefined for a fraction, an exponent, what is out of range, an unsigned -0. */
 function wholeNumber(source: string, isUnsigned: boolean): Integer | undefined {
+  if (isUnsigned && source.startsWith("-")) return undefined;
   const value = parseInt64(source, isUnsigned);
   if (value === undefined) return undefined;
   const number = Number(value);

@@ -173,7 +173,7 @@ export class RequestService {
   async #answerCount(message: InternalMessage): Promise<void> {
     const account = accountOf(message);
     const result = readOptions(bodyOf(message), CONNS_STRUCT);
-    if (!result.ok || ![account, ""].includes(result.options.text("acc"))) return;
+    if (!result.ok || result.options.text("acc", account) !== account) return;
     await this.#announcer.answerCount(account, message.reply);
   }
 

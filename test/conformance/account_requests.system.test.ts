@@ -113,6 +113,7 @@ row("§8.36 CONNS is the event itself, without an envelope", async () => {
     await askForSilence(
       sys!,
       [account("A", "CONNS"), { acc: "B" }],
+      [account("A", "CONNS"), { acc: "" }],
       [account("A", "CONNS"), "{bad"],
       [account("IDLE", "CONNS"), ""],
       [account("nope", "CONNS"), ""],

@@ -4,7 +4,7 @@ import { until } from "../support/deadline.ts";
 import { linkAddress, Servers, untilReached } from "../support/links.ts";
 import { row } from "../support/row.ts";
 import type { ServerProcess } from "../support/server_process.ts";
-import { ask, type Json, listen, loginAs, nextMessage } from "../support/system.ts";
+import { ask, askForSilence, type Json, listen, loginAs, nextMessage } from "../support/system.ts";
 
 // What servers that are linked tell of their connections and of themselves, in the system account and in the log.
 
@@ -137,6 +137,19 @@ row("§8.11 numbers of connections are told by the server that has them, leaf li
     const [request] = [await ask(system, "$SYS.REQ.ACCOUNT.B.CONNS")];
     expect(request.json).toMatchObject({ acc: "B", conns: 1 });
   }, `leafnodes { ${LISTEN} }`);
+});
+
+row("§8.36 CONNS of an account is not answered where leaf nodes are all it has", async () => {
+  await using servers = new Servers();
+  const hub = await servers.start({ config: `${ACCOUNTS}\nleafnodes { ${LISTEN} }`, role: "server" });
+  const system = await loginAs(hub, "sys");
+  await listen(system, "$SYS.ACCOUNT.B.CONNECT");
+  await servers.start({ config: leafConfig(await linkAddress(hub, "leafnode"), "b") });
+  await nextMessage(system);
+  await askForSilence(system, ["$SYS.REQ.ACCOUNT.B.CONNS", ""]);
+  await loginAs(hub, "b");
+  await nextMessage(system);
+  expect((await ask(system, "$SYS.REQ.ACCOUNT.B.CONNS")).json).toMatchObject({ conns: 1, leafnodes: 1 });
 });
 
 row("§8.1 §8.4 a leaf node that comes and goes is an event of its account", async () => {

@@ -196,6 +196,10 @@ const BAD_BODIES: readonly (readonly [body: string, description: string])[] = [
     "json: cannot unmarshal number -1 into Go struct field ConnzEventOptions.ConnzOptions.cid of type uint64",
   ],
   [
+    '{"cid":-0}',
+    "json: cannot unmarshal number -0 into Go struct field ConnzEventOptions.ConnzOptions.cid of type uint64",
+  ],
+  [
     '{"auth":1}',
     "json: cannot unmarshal number into Go struct field ConnzEventOptions.ConnzOptions.auth of type bool",
   ],
@@ -298,6 +302,8 @@ row("§8.30 all tags, in any case", async () => {
     for (const tags of [["foo", "bar"], ["BAR"], [" Foo "], []]) {
       expect(dataOf(await ask(system, `${PING}.VARZ`, { tags })).server_name).toBe("srv1");
     }
+    const emptied = '{"tags":["x"],"TAGS":null}';
+    expect(dataOf(await ask(system, `${PING}.VARZ`, emptied)).server_name).toBe("srv1");
     await askForSilence(system, [`${PING}.VARZ`, { tags: ["foo", "x"] }], [`${PING}.VARZ`, { tags: [""] }]);
   });
 });
