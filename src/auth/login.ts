@@ -62,13 +62,15 @@ export interface LoginRequest {
 /** What identifies a client: the first of these that CONNECT has. */
 export type IdentityKind = "nkey" | "user" | "jwt" | "token" | "none";
 
-/**
- * A line for the log that tells an operator why. Warnings are the server's own: they come last, and do not name the
- * client. Source: nats-server auth.go, auth_callout.go.
- */
+/** A line for the log that tells an operator why. Source: nats-server auth.go, auth_callout.go. */
 export interface LoginLog {
   readonly level: "debug" | "warning" | "error";
   readonly text: string;
+}
+
+/** Whether a line is the server's own: it comes last, and does not name the client. */
+export function isServersOwn({ level }: LoginLog): boolean {
+  return level === "warning";
 }
 
 /** The client is in. */

@@ -325,6 +325,15 @@ row(
   },
 );
 
+/** In operator mode: an account whose logins a callout service decides, with the service's own user. */
+function delegation() {
+  const operator = new Operator();
+  const delegating = operator.account("delegating");
+  const serviceUser = delegating.user();
+  const authorization = { auth_users: [serviceUser.key.publicKey] };
+  return { delegating, serviceUser, config: operator.configWithMemory(delegating.with({ authorization })) };
+}
+
 rowsInParallel({
   "§8.29 callout: without an answer the login is refused after the timeout": async () => {
     await using own = await ServerProcess.start({ config: config() });
@@ -433,14 +442,8 @@ rowsInParallel({
 
   "§1.8 callout in operator mode: the account hears who fails to be one of the service's own users":
     async () => {
-      const operator = new Operator();
-      const delegating = operator.account("delegating");
-      const serviceUser = delegating.user();
-      await using own = await ServerProcess.start({
-        config: operator.configWithMemory(
-          delegating.with({ authorization: { auth_users: [serviceUser.key.publicKey] } }),
-        ),
-      });
+      const { delegating, serviceUser, config } = delegation();
+      await using own = await ServerProcess.start({ config });
       const serving = await login(own, serviceUser.credentials);
       serving.send("SUB $SYS.ACCOUNT.CLIENT.AUTH.ERR 7\r\n");
       await serving.roundTrip();
@@ -450,14 +453,8 @@ rowsInParallel({
     },
 
   "§8.36 callout in operator mode: the JWT that the client sent expires, whatever the answer": async () => {
-    const operator = new Operator();
-    const delegating = operator.account("delegating");
-    const serviceUser = delegating.user();
-    await using own = await ServerProcess.start({
-      config: operator.configWithMemory(
-        delegating.with({ authorization: { auth_users: [serviceUser.key.publicKey] } }),
-      ),
-    });
+    const { delegating, serviceUser, config } = delegation();
+    await using own = await ServerProcess.start({ config });
     const service = await CalloutService.over(await login(own, serviceUser.credentials));
     const sent = delegating.user({}, { exp: seconds(2) });
     const [client] = await Promise.all([

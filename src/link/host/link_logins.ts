@@ -3,7 +3,15 @@
  * else by the logins thread.
  */
 import { InlineJudge } from "../../auth/inline_judge.ts";
-import type { Login, LoginLog, LoginRefusal, LoginRequest, ServerKind, Verdict } from "../../auth/login.ts";
+import {
+  isServersOwn,
+  type Login,
+  type LoginLog,
+  type LoginRefusal,
+  type LoginRequest,
+  type ServerKind,
+  type Verdict,
+} from "../../auth/login.ts";
 import { DEFAULT_CONNECT_OPTIONS } from "../../protocol/connect_options.ts";
 import { clientTls, peerIdentity } from "../../shard/client/peer_identity.ts";
 import { STATE_CONNECTED, STATE_WAITING } from "../../shard/connection.ts";
@@ -52,7 +60,7 @@ export class ShardLinkLogins implements LeafLogins, ServerLogins {
     this.#judgeOne(link as HostLink, request, false, (verdict) => {
       answer(verdict);
       // The link has logged the rest under its name.
-      this.#log(verdict.logs.filter(({ level }) => level === "warning"));
+      this.#log(verdict.logs.filter(isServersOwn));
     });
   }
 

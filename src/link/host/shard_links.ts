@@ -2,7 +2,6 @@
  * The links of a server, put together: the protocols of routes, gateways and leaf nodes on the sockets of the links shard,
  * their interest in its index, their messages in its rings.
  */
-
 import type { ClientInfo } from "../../account/client_info.ts";
 import { encodeRemoteLatency } from "../../account/latency.ts";
 import { remoteLatencySubject } from "../../account/reply_subject.ts";

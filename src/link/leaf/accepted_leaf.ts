@@ -3,7 +3,7 @@
  * Source: leafnodes.md 2 and 3; nats-server leafnode.go, createLeafNode, processLeafNodeConnect.
  */
 import { refusalLogText } from "../../auth/identity.ts";
-import type { Login, LoginRefusal } from "../../auth/login.ts";
+import { isServersOwn, type Login, type LoginRefusal } from "../../auth/login.ts";
 import { accountInLogs, identityInLogs } from "../../auth/login_in_logs.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import * as errors from "../../protocol/errors.ts";
@@ -219,7 +219,7 @@ export class AcceptedLeaf implements LinkPeer {
     if (this.#channel.isClosed) return;
     this.#cancelTimer();
     this.#verdict = verdict;
-    for (const { level, text } of verdict.logs) if (level !== "warning") this.#channel.say(level, text);
+    for (const log of verdict.logs) if (!isServersOwn(log)) this.#channel.say(log.level, log.text);
     if (verdict.kind === "refusal") {
       this.#refuseLogin(verdict, connect);
       return;

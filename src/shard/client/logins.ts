@@ -7,6 +7,7 @@ import { type AccountTerms, END_ERRORS, findEnd } from "../../auth/account_terms
 import { refusalLogText } from "../../auth/identity.ts";
 import { InlineJudge } from "../../auth/inline_judge.ts";
 import {
+  isServersOwn,
   type Login,
   type LoginRefusal,
   type LoginRequest,
@@ -315,11 +316,11 @@ export class Logins {
   }
 
   #logDetails({ label }: Connection, { logs }: Login | LoginRefusal): void {
-    for (const { level, text } of logs) if (level !== "warning") this.#shard.log(level, `${label} - ${text}`);
+    for (const log of logs) if (!isServersOwn(log)) this.#shard.log(log.level, `${label} - ${log.text}`);
   }
 
   #logWarnings({ logs }: Login | LoginRefusal): void {
-    for (const { level, text } of logs) if (level === "warning") this.#shard.log(level, text);
+    for (const log of logs) if (isServersOwn(log)) this.#shard.log(log.level, log.text);
   }
 }
 
