@@ -1,5 +1,7 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { createSharedMemory } from "../memory/shared_memory.ts";
+import { pub, ShardHarness } from "./testing/shard_harness.ts";
+import { standingClock } from "./testing/standing_clock.ts";
 import { type TurnParts, Turns } from "./turns.ts";
 
 /**
@@ -50,4 +52,43 @@ test("finishClosings() does nothing where nobody ends", () => {
   const { turns, said } = turnsThatClose([]);
   turns.finishClosings();
   expect(said).toEqual([]);
+});
+
+describe("before a shard sleeps", () => {
+  const SPIN_MS = 10;
+  const clock = standingClock();
+
+  /** Whether the shard would sleep in the turn after one in which a client sent `text`, `afterMs` later. */
+  function sleepsAfter(text: string, afterMs: number): boolean {
+    const harness = new ShardHarness(1, {}, false, SPIN_MS);
+    const client = harness.connect();
+    clock.nowMs += 2 * SPIN_MS;
+    client.send(text);
+    harness.turn();
+    clock.nowMs += afterMs;
+    harness.turn();
+    return harness.pollers[0]!.lastTimeoutMs !== 0;
+  }
+
+  test("it looks for more work for a while", () => {
+    expect(sleepsAfter("PING\r\n", SPIN_MS / 2)).toBe(false);
+    expect(sleepsAfter("PING\r\n", 2 * SPIN_MS)).toBe(true);
+  });
+
+  test("it does not after much has come at once", () => {
+    expect(sleepsAfter(pub("a", "x".repeat(8_000)), SPIN_MS / 2)).toBe(false);
+    expect(sleepsAfter(pub("a", "x".repeat(30_000)), SPIN_MS / 2)).toBe(true);
+  });
+
+  test("it does not after much of a large message has come at once", () => {
+    const harness = new ShardHarness(1, {}, false, SPIN_MS);
+    const client = harness.connect();
+    client.send("PUB a 900000\r\n", "x".repeat(100));
+    harness.settle();
+    client.send("x".repeat(200_000));
+    harness.turn();
+    expect(harness.pollers[0]!.bytesReadInto).toBeGreaterThan(0);
+    harness.turn();
+    expect(harness.pollers[0]!.lastTimeoutMs).not.toBe(0);
+  });
 });

@@ -30,6 +30,11 @@ import type { Tracing } from "./tracing/tracing.ts";
 const OUTBOXES_HELD_MAX = 64;
 /** A shard that has been idle for this long after work collects its garbage. */
 const TIDY_AFTER_MS = 1000;
+/**
+ * A shard that received this much in a turn sleeps at once: who sends so much does not wait for a single answer, and
+ * looking for the rest of it costs more than being woken.
+ */
+const BULK_BYTES = 16 * 1024;
 
 type TurningShard = Pick<
   ShardContext,
@@ -67,6 +72,8 @@ export class Turns {
   readonly #onTimer: (id: number) => void;
   readonly #asleepWord: number;
   #lastBusyMs = 0;
+  /** Until when it looks for work before it sleeps. */
+  #looksUntilMs = 0;
   #isTidy = true;
   #failure: Error | null = null;
 
@@ -103,6 +110,7 @@ export class Turns {
     shard.nowMs = performance.now();
     outbound.startTurn(shard.nowMs);
     handshakes.startTurn();
+    input.startTurn();
     services.startTurn();
     let isBusy = rings.drainAll();
     this.doLeftovers();
@@ -129,6 +137,7 @@ export class Turns {
     }
     if (isBusy) {
       this.#lastBusyMs = shard.nowMs;
+      this.#looksUntilMs = input.receivedBytes < BULK_BYTES ? shard.nowMs + this.#spinMs : 0;
       this.#isTidy = false;
       growth.check(shard.nowMs);
     }
@@ -191,13 +200,13 @@ export class Turns {
   }
 
   /**
-   * Waits for sockets, rings or timers. Looks for work for a while before it sleeps. Returns the number of socket
+   * Waits for sockets, rings or timers. May look for work for a while before it sleeps. Returns the number of socket
    * events.
    */
   #wait(): number {
     const { poller, shared, timers } = this.#shard;
     const now = performance.now();
-    if (now - this.#lastBusyMs < this.#spinMs || this.#hasWork) return poller.wait(0);
+    if (now < this.#looksUntilMs || this.#hasWork) return poller.wait(0);
     let timeoutMs = timers.waitMs(now);
     if (!this.#isTidy) {
       const leftMs = this.#lastBusyMs + TIDY_AFTER_MS - now;

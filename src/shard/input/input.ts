@@ -39,6 +39,8 @@ export class Input {
   readonly #links: LinkHost | null;
   /** Connections whose kept input is to be taken: their turn was late, or the verdict that they waited for has come. */
   readonly #resumable: Connection[] = [];
+  /** Bytes received in this turn. */
+  receivedBytes = 0;
 
   constructor(
     shard: InputShard,
@@ -54,6 +56,10 @@ export class Input {
     this.#handshakes = handshakes;
     this.#publishing = publishing;
     this.#links = links;
+  }
+
+  startTurn(): void {
+    this.receivedBytes = 0;
   }
 
   /** Stops taking input until resume(). */
@@ -120,8 +126,12 @@ export class Input {
     connection.readsLittle = false;
     const count = poller.read(connection.slot, from, bytesMax);
     if (count === WOULD_BLOCK) return;
-    if (count <= 0) this.#end(connection, count);
-    else this.#take(connection, from + count);
+    if (count <= 0) {
+      this.#end(connection, count);
+      return;
+    }
+    this.receivedBytes += count;
+    this.#take(connection, from + count);
   }
 
   /**
@@ -136,8 +146,10 @@ export class Input {
     const end = Math.min(bytes.length - LAST_BYTES, filled + READ_INTO_BYTES);
     const count = this.#shard.poller.readInto(connection.slot, bytes, filled, end);
     if (count === NOT_INTO) return false;
-    if (count > 0) collected.filled += count;
-    else if (count !== WOULD_BLOCK) this.#end(connection, count);
+    if (count > 0) {
+      this.receivedBytes += count;
+      collected.filled += count;
+    } else if (count !== WOULD_BLOCK) this.#end(connection, count);
     return true;
   }
 

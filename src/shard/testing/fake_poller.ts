@@ -70,6 +70,8 @@ export class FakePoller implements Poller {
   /** The most pieces that one call of writeGathered() had. */
   piecesMax = 0;
   bytesReadInto = 0;
+  /** How long the last wait() could have lasted; 0 is only a look. */
+  lastTimeoutMs = 0;
   readonly #bytes: Uint8Array;
   readonly #words: Int32Array;
   readonly #offered = new Map<number, FakeSocket>();
@@ -137,7 +139,8 @@ export class FakePoller implements Poller {
     for (const event of this.#events) if (event.slot === slot) event.flags = 0;
   }
 
-  wait(_timeoutMs: number): number {
+  wait(timeoutMs: number): number {
+    this.lastTimeoutMs = timeoutMs;
     this.#events = [];
     for (const [slot, socket] of this.sockets) {
       let flags = socket.isReset ? HANGUP : 0;

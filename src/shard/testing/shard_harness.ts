@@ -132,7 +132,7 @@ export class ShardHarness {
   readonly #toldToStop = new Set<number>();
 
   /** With `hasLinksNode` there is memory for a links shard, but no such shard. */
-  constructor(shardCount: number, options: Partial<ShardOptions> = {}, hasLinksNode = false) {
+  constructor(shardCount: number, options: Partial<ShardOptions> = {}, hasLinksNode = false, spinMs = 0) {
     const seeds = new Uint32Array([0x12345678, 0x9abcdef0, 0x0fedcba9, 0x87654321]);
     this.shared = createSharedMemory(shardCount, seeds, hasLinksNode);
     const { map, words } = this.shared;
@@ -159,7 +159,7 @@ export class ShardHarness {
         info: INFO,
         otherClusters: [],
         options: { ...OPTIONS, ...options },
-        spinMs: 0,
+        spinMs,
         hashSeed: 7,
         logins: new MessageChannel().port1,
       };
