@@ -80,6 +80,24 @@ describe("before a shard sleeps", () => {
     expect(sleepsAfter(pub("a", "x".repeat(30_000)), SPIN_MS / 2)).toBe(true);
   });
 
+  test("it does not after much has come from another shard", () => {
+    const harness = new ShardHarness(2, {}, false, SPIN_MS);
+    const [publisher, subscriber] = [harness.connect(0), harness.connect(1)];
+    subscriber.send("SUB a 1\r\n");
+    harness.settle();
+    for (const [bytes, sleeps] of [
+      [8_000, false],
+      [30_000, true],
+    ] as const) {
+      publisher.send(pub("a", "x".repeat(bytes)));
+      harness.turn(0);
+      harness.turn(1);
+      expect(subscriber.take()).toHaveLength(`MSG a 1 ${bytes}\r\n`.length + bytes + "\r\n".length);
+      harness.turn(1);
+      expect(harness.pollers[1]!.lastTimeoutMs !== 0).toBe(sleeps);
+    }
+  });
+
   test("it does not after much of a large message has come at once", () => {
     const harness = new ShardHarness(1, {}, false, SPIN_MS);
     const client = harness.connect();

@@ -31,8 +31,8 @@ const OUTBOXES_HELD_MAX = 64;
 /** A shard that has been idle for this long after work collects its garbage. */
 const TIDY_AFTER_MS = 1000;
 /**
- * A shard that received this much in a turn sleeps at once: who sends so much does not wait for a single answer, and
- * looking for the rest of it costs more than being woken.
+ * A shard that received and framed this much in a turn sleeps at once. Nobody waits for a single answer in that much,
+ * and looking for the rest of it costs more than being woken.
  */
 const BULK_BYTES = 16 * 1024;
 
@@ -137,7 +137,8 @@ export class Turns {
     }
     if (isBusy) {
       this.#lastBusyMs = shard.nowMs;
-      this.#looksUntilMs = input.receivedBytes < BULK_BYTES ? shard.nowMs + this.#spinMs : 0;
+      const isBulk = input.receivedBytes + outbound.framedInTurn >= BULK_BYTES;
+      this.#looksUntilMs = isBulk ? 0 : shard.nowMs + this.#spinMs;
       this.#isTidy = false;
       growth.check(shard.nowMs);
     }

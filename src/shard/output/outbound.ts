@@ -125,6 +125,8 @@ export class Outbound {
   #nextOutbox: number;
   #congestedCount = 0;
   #isLate = false;
+  /** Bytes framed before the turn began. */
+  #framedAtStart = 0;
   /** Bytes framed before the turn began or before look() last wrote everything out. */
   #framedBefore = 0;
   /** When the turn began, steady clock. */
@@ -179,7 +181,8 @@ export class Outbound {
     this.#turn.start(nowMs);
     this.#hasDrained = false;
     this.#isLate = false;
-    this.#framedBefore = this.#framedBytes();
+    this.#framedAtStart = this.#framedBytes();
+    this.#framedBefore = this.#framedAtStart;
     this.#setNextLook();
   }
 
@@ -211,6 +214,11 @@ export class Outbound {
   #noteTime(isLate: boolean): void {
     this.#isLate = isLate;
     this.#setNextLook();
+  }
+
+  /** Estimate of the bytes framed for connections in this turn. */
+  get framedInTurn(): number {
+    return this.#framedBytes() - this.#framedAtStart;
   }
 
   /** Estimate of the bytes framed for connections so far. */
