@@ -1,6 +1,6 @@
 /** How long a server with many subscriptions takes to tell a new peer about them, and what that costs both servers. */
 import { strict as assert } from "node:assert";
-import { Probe } from "./probe.ts";
+import { awaitCrossing, Probe } from "./probe.ts";
 import { cpuBetween, machineCpuNs } from "./process_usage.ts";
 import type { ServerPair } from "./topologies.ts";
 
@@ -28,6 +28,7 @@ export async function measureNewPeer(pair: ServerPair, subscriptionCount: number
       const some = subjects.slice(at, at + SUBSCRIBED_AT_ONCE);
       await subscriber.ask(some.map((subject, index) => `SUB ${subject} ${at + index + 1}\r\n`).join(""));
     }
+    for (const port of [pair.port, pair.subscriberPort]) await serveClients(port);
     const before = pair.usage();
     const machineBeforeNs = machineCpuNs();
     const startedMs = performance.now();
@@ -41,6 +42,17 @@ export async function measureNewPeer(pair: ServerPair, subscriptionCount: number
     const bytes = after.residentBytes - before.residentBytes;
     return { seconds, ...cpuBetween(before, after), machineNs, bytes };
   } finally {
+    subscriber.close();
+  }
+}
+
+/** Lets a server pass a message between clients of its own, so that the probes are not the first that it serves. */
+async function serveClients(port: number): Promise<void> {
+  const [publisher, subscriber] = [await Probe.connect(port), await Probe.connect(port)];
+  try {
+    await awaitCrossing(publisher, subscriber);
+  } finally {
+    publisher.close();
     subscriber.close();
   }
 }
