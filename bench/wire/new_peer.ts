@@ -1,8 +1,8 @@
 /** How long a server with many subscriptions takes to tell a new peer about them, and what that costs both servers. */
 import { strict as assert } from "node:assert";
-import { awaitCrossing, Probe } from "./probe.ts";
+import { Probe } from "./probe.ts";
 import { cpuBetween, machineCpuNs } from "./process_usage.ts";
-import type { ServerPair } from "./topologies.ts";
+import { awaitCrossings, type ServerPair } from "./topologies.ts";
 
 const SUBSCRIBED_AT_ONCE = 10_000;
 
@@ -28,7 +28,8 @@ export async function measureNewPeer(pair: ServerPair, subscriptionCount: number
       const some = subjects.slice(at, at + SUBSCRIBED_AT_ONCE);
       await subscriber.ask(some.map((subject, index) => `SUB ${subject} ${at + index + 1}\r\n`).join(""));
     }
-    for (const port of [pair.port, pair.subscriberPort]) await serveClients(port);
+    // The probes shall not be the first clients that the servers pass messages between.
+    for (const port of [pair.port, pair.subscriberPort]) await awaitCrossings(port, port, null);
     const before = pair.usage();
     const machineBeforeNs = machineCpuNs();
     const startedMs = performance.now();
@@ -42,17 +43,6 @@ export async function measureNewPeer(pair: ServerPair, subscriptionCount: number
     const bytes = after.residentBytes - before.residentBytes;
     return { seconds, ...cpuBetween(before, after), machineNs, bytes };
   } finally {
-    subscriber.close();
-  }
-}
-
-/** Lets a server pass a message between clients of its own, so that the probes are not the first that it serves. */
-async function serveClients(port: number): Promise<void> {
-  const [publisher, subscriber] = [await Probe.connect(port), await Probe.connect(port)];
-  try {
-    await awaitCrossing(publisher, subscriber);
-  } finally {
-    publisher.close();
     subscriber.close();
   }
 }

@@ -87,8 +87,7 @@ export class Probe {
 let crossings = 0;
 
 /**
- * Makes a subscription on `to`, and waits until what `from` publishes reaches it. Throws if that
- * takes too long.
+ * Makes a subscription on `to`, and waits until what `from` publishes reaches it. Throws if that takes too long.
  */
 export async function awaitCrossing(from: Probe, to: Probe): Promise<void> {
   const subject = `bench.crossing.${crossings++}`;

@@ -106,7 +106,7 @@ function linkBlock(
 }
 
 /** Waits until messages cross in both directions to subscriptions that are made now. Links tell interest in order. */
-async function awaitCrossings(port: number, otherPort: number, login: string | null): Promise<void> {
+export async function awaitCrossings(port: number, otherPort: number, login: string | null): Promise<void> {
   const probe = await Probe.connect(port, login);
   try {
     const other = await Probe.connect(otherPort, login);
