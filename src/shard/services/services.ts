@@ -265,9 +265,10 @@ export class Services {
 
   /**
    * Does what was put aside: sends requests of the server itself, delivers answers, and gives up requests whose answers
-   * nobody is left to take.
+   * nobody is left to take. Every turn asks for this, so it must allocate nothing if there is nothing to do.
    */
   doWork(): void {
+    if (!this.hasWork) return;
     for (const message of this.#ownRequests.splice(0)) this.#requestOwn(message);
     if (this.#removed.length > 0) this.#giveUpUnheard(this.#removed.splice(0));
     while (this.#answers.length > 0) {
