@@ -110,10 +110,9 @@ export abstract class LayeredPoller<Stream extends LayerStream> implements Polle
   }
 
   wait(timeoutMs: number): number {
-    this.#ownEvents =
-      this.#withNews.size === 0
-        ? []
-        : [...this.#withNews].filter(({ slot }) => (this.#wantedOf(slot) & READABLE) !== 0);
+    if (this.#withNews.size > 0) {
+      this.#ownEvents = [...this.#withNews].filter(({ slot }) => (this.#wantedOf(slot) & READABLE) !== 0);
+    } else if (this.#ownEvents.length > 0) this.#ownEvents = [];
     this.#innerEventCount = this.#inner.wait(this.#ownEvents.length > 0 ? 0 : timeoutMs);
     if (this.#withOwn.size > 0) this.#flushOwn();
     return this.#innerEventCount + this.#ownEvents.length;

@@ -77,8 +77,9 @@ export class LocalWishes {
     return !this.#journal.isEmpty;
   }
 
-  /** Tells everything that has changed since the last call. */
+  /** Tells everything that has changed since the last call. Every turn asks, so without news it allocates nothing. */
   read(): void {
+    if (!this.hasNews) return;
     this.#journal.take((entryId) => this.#compare(entryId));
   }
 
