@@ -226,7 +226,8 @@ export class InterestLedger {
     let plain: string[] = [];
     let last: readonly Wish[] = NONE;
     let isListed = false;
-    for (const [name, wishes] of this.#rows.get(account) ?? NO_ROWS) {
+    // A loop over the entries would make an array of each.
+    this.#rows.get(account)?.forEach((wishes, name) => {
       if (wishes !== last) {
         last = wishes;
         // Only plain rows have this list.
@@ -238,7 +239,7 @@ export class InterestLedger {
         link.announcePlain!(account, plain);
         plain = [];
       }
-    }
+    });
     if (plain.length > 0) link.announcePlain!(account, plain);
   }
 }

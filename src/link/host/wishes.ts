@@ -130,7 +130,13 @@ export class LinkWishes {
       engine.fileInterest(region, node, slot, start, end, ids, FILED_AT_ONCE),
     );
     const wisher = this.#wisher(link);
-    for (let i = 0; i < count; i++) this.#noteAlone(wisher, shared.words[(ids >> 2) + i]!);
+    this.#growTo(index.entryIdEnd);
+    // Nearly all are new, and the less this loop calls, the sooner a runtime has compiled it.
+    for (let i = 0; i < count; i++) {
+      const entry = shared.words[(ids >> 2) + i]!;
+      if (this.#byEntry[entry] === NOBODY) this.#addAlone(wisher, entry);
+      else this.#noteAlone(wisher, entry);
+    }
     return count;
   }
 
