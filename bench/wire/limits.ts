@@ -27,7 +27,7 @@ const small = [
 ];
 const large = [
   ...["publish-1024", "1-1-1024", "1-1-4096", "1-1-65536", "1-1-1000000"],
-  ...["request-1", "request-100", "request-1000", "inbox-50"],
+  ...["request-1", "request-100", "request-1000", "inbox-50", "1-1-16-paced", "request-1-paced"],
 ];
 const oneShard = {
   "1-1-16-apart": "1-1-16",

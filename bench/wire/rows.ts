@@ -79,6 +79,22 @@ function loggedIn(login: Login, load: readonly string[]): Pick<Row, "config" | "
  * which takes the first five seconds.
  */
 const PAIR_WARM_SECONDS = 5;
+const PACED_WARM_SECONDS = 8;
+
+/**
+ * A row with one message or request in a millisecond. At this pace it takes the first seconds until what runs is
+ * compiled.
+ */
+function pacedRow(id: string, title: string, unit: Row["unit"], load: readonly string[]): Row {
+  return {
+    id,
+    title: `${title}, one in a millisecond`,
+    unit,
+    load: [...load, "--pause-us", "1000"],
+    isQuick: false,
+    warmSeconds: PACED_WARM_SECONDS,
+  };
+}
 
 /** A row whose two sides are on two servers. */
 function linkedRow(topology: Topology, load: "1-1-16" | "1-1-1024" | "1-1-1000000" | "request-100"): Row {
@@ -137,6 +153,7 @@ export const rows: readonly Row[] = [
     load: stream(1, 10, 16, "--queue"),
     isQuick: true,
   },
+  pacedRow("1-1-16-paced", "1 → 1, 16 B", "delivery", stream(1, 1, 16, "--between", "1")),
   {
     id: "wildcards-100000",
     title: "100,000 wildcard subscriptions, 4 match",
@@ -153,6 +170,7 @@ export const rows: readonly Row[] = [
     load: request(1, "--between", "1"),
     isQuick: true,
   },
+  pacedRow("request-1-paced", "request/reply, 1 connection", "request", request(1, "--between", "1")),
   {
     id: "request-100",
     title: "request/reply, 100 connections",

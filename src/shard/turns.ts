@@ -21,6 +21,7 @@ import type { LinkHost } from "./links/link_host.ts";
 import type { PausedProducers } from "./output/paused_producers.ts";
 import type { Rings } from "./rings.ts";
 import type { Services } from "./services/services.ts";
+import { Spinning } from "./spinning.ts";
 import type { Tracing } from "./tracing/tracing.ts";
 
 /**
@@ -30,12 +31,6 @@ import type { Tracing } from "./tracing/tracing.ts";
 const OUTBOXES_HELD_MAX = 64;
 /** A shard that has been idle for this long after work collects its garbage. */
 const TIDY_AFTER_MS = 1000;
-/**
- * A shard that received and framed this much in a turn sleeps at once. Nobody waits for a single answer in that much,
- * and looking for the rest of it costs more than being woken.
- */
-const BULK_BYTES = 16 * 1024;
-
 type TurningShard = Pick<
   ShardContext,
   "node" | "shared" | "engine" | "poller" | "connections" | "outbound" | "timers" | "nowMs"
@@ -67,20 +62,18 @@ export interface TurnParts {
 export class Turns {
   readonly #shard: TurningShard;
   readonly #parts: TurnParts;
-  /** Steady-clock milliseconds for which the shard looks for work before it sleeps. */
-  readonly #spinMs: number;
+  readonly #spinning: Spinning;
   readonly #onTimer: (id: number) => void;
   readonly #asleepWord: number;
   #lastBusyMs = 0;
-  /** Until when it looks for work before it sleeps. */
-  #looksUntilMs = 0;
   #isTidy = true;
   #failure: Error | null = null;
 
+  /** The shard looks for work for `spinMs` before it sleeps. */
   constructor(shard: TurningShard, spinMs: number, parts: TurnParts) {
     this.#shard = shard;
     this.#parts = parts;
-    this.#spinMs = spinMs;
+    this.#spinning = new Spinning(spinMs);
     this.#onTimer = (id) => parts.onTimer(id);
     this.#asleepWord = nodeWord(shard.node, NODE_IS_ASLEEP);
     // A poller of the runtime's sockets sleeps outside the shard's turns, so it must be woken whenever there is
@@ -137,8 +130,7 @@ export class Turns {
     }
     if (isBusy) {
       this.#lastBusyMs = shard.nowMs;
-      const isBulk = input.receivedBytes + outbound.framedInTurn >= BULK_BYTES;
-      this.#looksUntilMs = isBulk ? 0 : shard.nowMs + this.#spinMs;
+      this.#spinning.worked(shard.nowMs, input.receivedBytes + outbound.framedInTurn);
       this.#isTidy = false;
       growth.check(shard.nowMs);
     }
@@ -207,7 +199,7 @@ export class Turns {
   #wait(): number {
     const { poller, shared, timers } = this.#shard;
     const now = performance.now();
-    if (now < this.#looksUntilMs || this.#hasWork) return poller.wait(0);
+    if (this.#spinning.isDue(now) || this.#hasWork) return poller.wait(0);
     let timeoutMs = timers.waitMs(now);
     if (!this.#isTidy) {
       const leftMs = this.#lastBusyMs + TIDY_AFTER_MS - now;

@@ -221,6 +221,7 @@ int main(int argument_count, char **arguments) {
       {"wildcards", &options.wildcards},
       {"between", &options.between},
       {"connections", &options.connections},
+      {"pause-us", &options.pause_us},
       {"logins", &options.logins},
   };
   struct {

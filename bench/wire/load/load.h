@@ -26,6 +26,7 @@ struct options {
   int between;            // idle connections opened between the subscribers and the publishers
   int connections;        // request, storm (how many at the same time), idle
   bool fresh_inbox;       // request: SUB and UNSUB for each request
+  int pause_us;           // stream: after each frame; request: after each reply; only one publisher or connection
   const char *login;            // fields of CONNECT, as JSON without braces; NULL: none
   const char *subscriber_login; // stream, request: the login of subscribers and responder, if it is another
   int logins;                   // stream: > 0: this many; "{n}" in a login becomes the connection's number modulo this

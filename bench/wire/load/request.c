@@ -185,8 +185,10 @@ static struct result request(double seconds, uint64_t count, uint32_t *latencies
       now = now_ns();
       if (result.latency_count < LATENCIES_MAX) latencies_ns[result.latency_count++] = (uint32_t)(now - requester->sent_ns);
       result.messages++;
-      if (now < deadline_ns && (!count || started < count)) send_request(requester), started++;
-      else under_way--;
+      if (now < deadline_ns && (!count || started < count)) {
+        if (options->pause_us) usleep((useconds_t)options->pause_us);
+        send_request(requester), started++;
+      } else under_way--;
     }
   }
   result.deliveries = result.messages * 2;
@@ -199,6 +201,7 @@ void run_request(const struct options *given) {
   options = given;
   if (options->payload_bytes <= MARK_CHARACTERS || options->payload_bytes > 60000)
     fail("--payload-bytes %d: %d to 60000", options->payload_bytes, MARK_CHARACTERS + 1);
+  if (options->pause_us && options->connections > 1) fail("--pause-us would stop all %d connections", options->connections);
   sprintf(size_text, "%d", options->payload_bytes);
   epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   requesters = allocate((size_t)options->connections * sizeof *requesters);

@@ -325,15 +325,16 @@ static void want_write(struct publisher *publisher, bool is_wanted) {
 }
 
 static void send_frames(struct publisher *publisher) {
-  size_t batch_bytes = batch_frames * frame_bytes;
+  size_t batch_bytes = batch_frames * frame_bytes, count_max = options->pause_us ? frame_bytes : WRITE_BYTES;
   while (publisher->sent_bytes < publisher->limit_bytes) {
     size_t offset = publisher->sent_bytes % batch_bytes, count = batch_bytes - offset;
-    if (count > WRITE_BYTES) count = WRITE_BYTES;
+    if (count > count_max) count = count_max;
     if (count > publisher->limit_bytes - publisher->sent_bytes) count = publisher->limit_bytes - publisher->sent_bytes;
     ssize_t written = send_bytes(publisher->fd, publisher->batch + offset, count);
     if (written < 0 && errno == EAGAIN) return;
     if (written < 0) fail("write: %s", strerror(errno));
     publisher->sent_bytes += (size_t)written;
+    if (options->pause_us) usleep((useconds_t)options->pause_us);
     return; // one write a turn, so that the subscribers are read in between
   }
   ssize_t written = send_bytes(publisher->fd, &"PING\r\n"[publisher->ping_bytes_sent], (size_t)(6 - publisher->ping_bytes_sent));
@@ -422,6 +423,7 @@ void run_stream(const struct options *given) {
   bool is_varied = options->literals || options->wildcards;
   if (options->payload_bytes < MARK_CHARACTERS) fail("--payload-bytes %d: at least %d", options->payload_bytes, MARK_CHARACTERS);
   if (options->publishers < 1 || options->publishers > 26) fail("--publishers %d: 1 to 26", options->publishers);
+  if (options->pause_us && options->publishers > 1) fail("--pause-us would stop all %d publishers", options->publishers);
   if (is_varied && (options->delivered || options->headed)) fail("--delivered and --headed go with one subject");
   if (is_varied && !options->subscribers) fail("--literals and --wildcards need --subscribers");
   if (options->logins && (options->publishers % options->logins || options->subscribers % options->logins))
