@@ -76,7 +76,7 @@ describe("limits", () => {
 describe("pickRows", () => {
   test("takes ids and beginnings, in the order of the table", () => {
     expect(pickRows(["request-1*", "1-1-16"]).map((row) => row.id)).toEqual([
-      ...["1-1-16", "request-1", "request-100", "request-1000", "request-100-apart"],
+      ...["1-1-16", "request-1", "request-1-paced", "request-100", "request-1000", "request-100-apart"],
     ]);
   });
   test("refuses an id without a row", () => {
