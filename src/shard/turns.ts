@@ -31,6 +31,7 @@ import type { Tracing } from "./tracing/tracing.ts";
 const OUTBOXES_HELD_MAX = 64;
 /** A shard that has been idle for this long after work collects its garbage. */
 const TIDY_AFTER_MS = 1000;
+
 type TurningShard = Pick<
   ShardContext,
   "node" | "shared" | "engine" | "poller" | "connections" | "outbound" | "timers" | "nowMs"

@@ -130,7 +130,7 @@ export class LinkWishes {
       engine.fileInterest(region, node, slot, start, end, ids, FILED_AT_ONCE),
     );
     const wisher = this.#wisher(link);
-    this.#growTo(index.entryIdEnd);
+    this.#growTo(index.entryIdEnd - 1);
     // Nearly all are new, and the less this loop calls, the sooner a runtime has compiled it.
     for (let i = 0; i < count; i++) {
       const entry = shared.words[(ids >> 2) + i]!;
